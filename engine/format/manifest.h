@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Manifest files: bytes <-> message, names, feature flags (formats/table.md 1.1, 2, 3).
+//
+// Thread safety: values and free functions.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "engine/format/schema.h"
+#include "engine/format/proto/table.pb.h"
+
+namespace lancefs {
+
+// How the dataset's manifests are named; one directory never mixes both.
+enum class ManifestNaming : uint8_t { kV1, kV2 };
+
+std::string ManifestName(uint64_t version, ManifestNaming naming);
+struct ParsedManifestName {
+  uint64_t version;
+  ManifestNaming naming;
+};
+// Empty for names that are no (attached) manifest: temporary files, detached versions, the hint.
+std::optional<ParsedManifestName> ParseManifestName(std::string_view name);
+
+// Feature flags (formats/table.md 3).
+inline constexpr uint64_t kFlagDeletionFiles = 1;
+inline constexpr uint64_t kFlagStableRowIds = 2;
+inline constexpr uint64_t kFlagOldV2Format = 4;
+inline constexpr uint64_t kFlagTableConfig = 8;
+inline constexpr uint64_t kFlagBasePaths = 16;
+inline constexpr uint64_t kFlagInlineTransactionOnly = 32;
+inline constexpr uint64_t kFlagDataOverlays = 64;
+inline constexpr uint64_t kFlagCoveredIndex = 128;
+inline constexpr uint64_t kFlagMixedFileVersions = 256;
+inline constexpr uint64_t kFlagTaggedFragReuse = 1024;
+inline constexpr uint64_t kFlagSpilledLineage = 2048;
+inline constexpr uint64_t kFlagManagedBlobs = 16384;
+inline constexpr uint64_t kFlagNonReusableFieldIds = 32768;
+// What we read, and what we may commit on top of.
+inline constexpr uint64_t kReadableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig | kFlagBasePaths |
+                                           kFlagInlineTransactionOnly | kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse |
+                                           kFlagSpilledLineage;
+inline constexpr uint64_t kWritableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig | kFlagBasePaths |
+                                           kFlagInlineTransactionOnly | kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse |
+                                           kFlagSpilledLineage;
+
+// Errors: kNotSupported naming every unknown bit; kCorruption for paired bits set in one word only.
+Status CheckReaderFlags(const pb::Manifest& manifest);
+Status CheckWriterFlags(const pb::Manifest& manifest);
+
+// A manifest file's parts.
+struct ManifestFile {
+  std::shared_ptr<const pb::Manifest> manifest;
+  std::string index_section;                     // serialized IndexSection; empty = none
+  std::optional<pb::Transaction> transaction;    // inline copy, if it was there and readable
+};
+
+// Parses a whole manifest file. Errors: kCorruption with what is wrong and where.
+Result<ManifestFile> ParseManifestFile(const Bytes& file);
+// The file's bytes; sets the section offsets (fields 6 and 23) of the written message. A transaction
+// above 20 MiB is left out (the .txn file has it).
+std::string SerializeManifestFile(const pb::Manifest& manifest, const std::string& index_section, const pb::Transaction* transaction);
+
+// Field tree with schema metadata. Errors: as SchemaFromProto.
+Result<Schema> SchemaFromManifest(const pb::Manifest& manifest);
+// The data file version of new files. Errors: kNotSupported.
+Result<FileVersion> DataVersion(const pb::Manifest& manifest);
+// The contract that pylance checks on open (file versions, field lists; formats/table.md 2.2, pitfall 20).
+Status CheckStorageContract(const pb::Manifest& manifest, const Schema& schema);
+
+}  // namespace lancefs

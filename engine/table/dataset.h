@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Dataset: one version of a Lance table, opened for reading. Everything but data is answered from
+// its manifest without I/O. Other versions are Datasets of their own that share stores and caches.
+//
+// Thread safety: immutable; all calls, from any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/object_store.h"
+#include "engine/format/manifest.h"
+#include "engine/format/schema.h"
+
+namespace lancefs {
+
+class DeletionVector;
+class LanceFile;
+
+struct VersionInfo {
+  uint64_t version = 0;
+  int64_t last_modified_ns = 0;   // of the manifest object (LIST), since the epoch
+  uint64_t manifest_bytes = 0;
+};
+
+struct TagInfo {
+  std::string branch;  // empty = main
+  uint64_t version = 0;
+};
+struct BranchInfo {
+  std::string parent_branch;  // empty = main
+  uint64_t parent_version = 0;
+};
+
+struct FragmentInfo {
+  uint64_t id = 0;
+  uint64_t physical_rows = 0;
+  uint64_t deleted_rows = 0;
+  uint64_t rows() const { return physical_rows - deleted_rows; }
+};
+
+struct OpenOptions {
+  std::optional<uint64_t> version;   // absent = latest
+  std::string tag;                   // a tag's name; not together with version
+  std::string branch;                // empty = main
+};
+
+class Dataset : public std::enable_shared_from_this<Dataset> {
+ public:
+  ~Dataset();
+
+  // Opens the dataset whose root is `path` in `store`. 2 requests.
+  // Errors: kNotFound (no dataset, version, tag or branch of that name), kCorruption, kNotSupported (flags).
+  static Result<std::shared_ptr<const Dataset>> Open(std::shared_ptr<ObjectStore> store, std::string path, const OpenOptions& options,
+                                                     const OpContext& ctx);
+  // Another version of the same dataset and branch. 1-2 requests; none for this dataset's own version.
+  Result<std::shared_ptr<const Dataset>> Checkout(uint64_t version, const OpContext& ctx) const;
+  // The newest version: this object again when it still is (one cheap request).
+  Result<std::shared_ptr<const Dataset>> Latest(const OpContext& ctx) const;
+  // The number of the newest version (one request).
+  Result<uint64_t> LatestVersion(const OpContext& ctx) const;
+
+  uint64_t version() const { return manifest_->version(); }
+  // Commit time, nanoseconds since the epoch, UTC; 0 if the manifest has none.
+  int64_t timestamp_ns() const;
+  const pb::Manifest& manifest() const { return *manifest_; }
+  const std::string& index_section() const { return index_section_; }
+  const Schema& schema() const { return schema_; }
+  const std::shared_ptr<arrow::Schema>& arrow_schema() const { return arrow_schema_; }
+  FileVersion data_version() const { return data_version_; }
+  ManifestNaming naming() const { return naming_; }
+  const std::string& branch() const { return branch_; }   // empty = main
+  bool stable_row_ids() const { return (manifest_->reader_feature_flags() & kFlagStableRowIds) != 0; }
+
+  const std::vector<FragmentInfo>& fragments() const { return fragments_; }  // in manifest order
+  uint64_t num_rows() const { return num_rows_; }          // live rows
+  uint64_t data_bytes() const { return data_bytes_; }      // of all data files, as far as the manifest knows
+
+  const std::shared_ptr<ObjectStore>& store() const { return store_; }
+  const std::string& path() const { return path_; }         // of this branch's directory
+  // "<path>/<name>" or just `name` at the store's root.
+  std::string ObjectPath(const std::string& name) const;
+
+  // All versions that exist, ascending; one LIST per 1,000.
+  Result<std::vector<VersionInfo>> ListVersions(const OpContext& ctx) const;
+  // Names -> tags and branches of the whole dataset.
+  Result<std::map<std::string, TagInfo>> ListTags(const OpContext& ctx) const;
+  Result<std::map<std::string, BranchInfo>> ListBranches(const OpContext& ctx) const;
+  // The transaction that made this version, if it can be found.
+  Result<std::optional<pb::Transaction>> Transaction(const OpContext& ctx) const;
+
+  // For readers: the deleted offsets of fragment `index` (null = none) and the opened data file.
+  Result<std::shared_ptr<const DeletionVector>> Deletions(size_t index, const OpContext& ctx) const;
+  Result<std::shared_ptr<LanceFile>> OpenDataFile(const pb::DataFile& file, const OpContext& ctx) const;
+  // The stable row ids of a fragment in physical order. REQUIRES: stable_row_ids().
+  Result<std::shared_ptr<const std::vector<uint64_t>>> RowIds(size_t index, const OpContext& ctx) const;
+
+ private:
+  struct Shared;  // caches that the versions of one dataset share
+  Dataset() = default;
+  static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root, std::string branch,
+                                                                 std::string path, ManifestNaming naming, ManifestFile file,
+                                                                 std::shared_ptr<Shared> shared);
+  Result<std::string> BaseDirectory(std::optional<uint32_t> base_id, const std::string& kind, std::shared_ptr<ObjectStore>* store) const;
+
+  std::shared_ptr<ObjectStore> store_;
+  std::string root_;     // of main
+  std::string path_;     // of this branch
+  std::string branch_;
+  ManifestNaming naming_ = ManifestNaming::kV2;
+  std::shared_ptr<const pb::Manifest> manifest_;
+  std::string index_section_;
+  std::shared_ptr<const pb::Transaction> transaction_;  // inline copy; may be null
+  Schema schema_;
+  std::shared_ptr<arrow::Schema> arrow_schema_;
+  FileVersion data_version_ = FileVersion::kV2_2;
+  std::vector<FragmentInfo> fragments_;
+  uint64_t num_rows_ = 0;
+  uint64_t data_bytes_ = 0;
+  std::shared_ptr<Shared> shared_;
+};
+
+// The tables of a database root: names of the `*.lance` directories under `path`, without the suffix.
+Result<std::vector<std::string>> ListTables(ObjectStore& store, const std::string& path, const OpContext& ctx);
+// Whether `path` is a dataset (has a manifest) or may be a database root.
+Result<bool> IsDataset(ObjectStore& store, const std::string& path, const OpContext& ctx);
+
+}  // namespace lancefs

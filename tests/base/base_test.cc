@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/bytes.h"
+#include "base/executor.h"
+#include "base/future.h"
+#include "base/metrics.h"
+#include "base/uri.h"
+
+namespace lancefs {
+namespace {
+
+TEST(ByteReader, StopsAtTheEnd) {
+  const uint8_t bytes[] = {1, 0, 2, 0};
+  ByteReader reader(bytes);
+  uint16_t value = 0;
+  ASSERT_TRUE(reader.Read(&value).ok());
+  EXPECT_EQ(value, 1);
+  uint32_t wide = 0;
+  const Status status = reader.Read(&wide);
+  EXPECT_EQ(status.code(), StatusCode::kCorruption);
+  EXPECT_EQ(status.message(), "need 4 bytes at offset 2 but only 2 are left");
+}
+
+TEST(Bytes, SlicesKeepTheOwnerAlive) {
+  Bytes slice;
+  {
+    const Bytes whole = Bytes::FromString(std::string(100, 'a') + "tail");
+    slice = whole.Slice(100, 4);
+  }
+  EXPECT_EQ(slice.view(), "tail");
+}
+
+TEST(Future, ADroppedPromiseFailsItsFuture) {
+  Future<int> future;
+  { future = Promise<int>().future(); }
+  EXPECT_EQ(future.Get(OpContext()).status().code(), StatusCode::kInternal);
+}
+
+TEST(Future, CancellationEndsTheWait) {
+  Promise<int> promise;
+  OpContext ctx;
+  std::thread canceller([&ctx] { ctx.cancel.Cancel(); });
+  EXPECT_EQ(promise.future().Get(ctx).status().code(), StatusCode::kCancelled);
+  canceller.join();
+}
+
+TEST(Future, DeadlineEndsTheWait) {
+  Promise<int> promise;
+  const OpContext ctx = OpContext().WithTimeout(std::chrono::milliseconds(1));
+  EXPECT_EQ(promise.future().Get(ctx).status().code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST(ParallelFor, RunsEveryIndexOnceAndReportsAnError) {
+  std::vector<std::atomic<int>> hits(1000);
+  const Status status = ParallelFor(hits.size(), [&](size_t i) {
+    ++hits[i];
+    return i == 500 ? Status::Corruption("here") : Status::OK();
+  });
+  EXPECT_EQ(status.message(), "here");
+  for (const auto& hit : hits) EXPECT_EQ(hit.load(), 1);
+}
+
+TEST(ParallelFor, NestsInsideTheCpuPool) {
+  std::atomic<int> count = 0;
+  const Status status = ParallelFor(8, [&](size_t) {
+    return ParallelFor(8, [&](size_t) {
+      ++count;
+      return Status::OK();
+    });
+  });
+  EXPECT_TRUE(status.ok());
+  EXPECT_EQ(count.load(), 64);
+}
+
+TEST(Uri, LocalPathsAreLiteral) {
+  EXPECT_EQ(ParseUri("/a%20b/c.lance/")->path, "/a%20b/c.lance");
+  EXPECT_EQ(ParseUri("file:///a%20b/c.lance")->path, "/a b/c.lance");
+}
+
+TEST(Uri, CloudKeysAreDecodedOnce) {
+  const Result<Uri> uri = ParseUri("S3://bucket/a/b%2520c.lance/");
+  ASSERT_TRUE(uri.ok());
+  EXPECT_EQ(uri->scheme, "s3");
+  EXPECT_EQ(uri->authority, "bucket");
+  EXPECT_EQ(uri->path, "a/b%20c.lance");
+  EXPECT_EQ(uri->ToString(), "s3://bucket/a/b%2520c.lance");
+}
+
+TEST(Uri, RefusesWhatPylanceRefuses) {
+  for (const char* bad : {"s3a://b/k", "gcs://b/k", "http://h/k", "s3:///k", "s3://b/a//c", "s3://b/%zz"}) {
+    EXPECT_EQ(ParseUri(bad).status().code(), StatusCode::kInvalidArgument) << bad;
+  }
+}
+
+TEST(PercentCoding, RoundTrips) {
+  const std::string all = "a/b%c d\n\xff";
+  EXPECT_EQ(*PercentDecode(PercentEncode(all)), all);
+  EXPECT_FALSE(PercentDecode("100%").ok());
+  EXPECT_FALSE(PercentDecode("%2").ok());
+}
+
+TEST(Metrics, PrintsPrometheusText) {
+  Metrics metrics;
+  metrics.counter("lancefs_requests_total") += 2;
+  EXPECT_EQ(metrics.ToPrometheusText(), "# TYPE lancefs_requests_total counter\nlancefs_requests_total 2\n");
+}
+
+}  // namespace
+}  // namespace lancefs
