@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/format/column_read.h"
+
+#include <arrow/array/util.h>
+
+#include "base/executor.h"
+#include "engine/arrow_status.h"
+
+namespace lancefs {
+namespace {
+
+void CollectColumns(const Field& field, const FieldColumns& columns, FileVersion version, std::vector<uint32_t>* out) {
+  const auto it = columns.find(field.id);
+  const bool owns = version == FileVersion::kV2_0 || field.IsPhysicalLeaf();
+  if (owns && it != columns.end()) out->push_back(it->second);
+  if (field.IsPackedStruct() || field.IsBlob()) return;
+  for (const Field& child : field.children) CollectColumns(child, columns, version, out);
+}
+
+}  // namespace
+
+std::vector<uint32_t> ColumnsOf(const Field& field, const FieldColumns& columns, FileVersion version) {
+  std::vector<uint32_t> out;
+  CollectColumns(field, columns, version, &out);
+  return out;
+}
+
+Result<std::unique_ptr<ColumnRead>> MakeColumnRead(const std::shared_ptr<LanceFile>& file, const Field& field, const FieldColumns& columns,
+                                                   const ColumnInfos& infos, RowSelection rows) {
+  switch (file->version()) {
+    case FileVersion::kV2_0: return MakeColumnReadV20(file, field, columns, infos, std::move(rows));
+    case FileVersion::kV2_1:
+    case FileVersion::kV2_2: return MakeColumnReadStructural(file, field, columns, infos, std::move(rows));
+    default: break;
+  }
+  return Status::NotSupported("reading data files of version " + std::string(FileVersionName(file->version())) + " is not supported");
+}
+
+Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::shared_ptr<LanceFile>& file,
+                                                                  std::vector<std::unique_ptr<ColumnRead>> reads, const OpContext& ctx) {
+  std::vector<size_t> active(reads.size());
+  for (size_t i = 0; i < reads.size(); ++i) active[i] = i;
+  while (!active.empty()) {
+    std::vector<ByteRange> ranges;
+    std::vector<std::pair<size_t, size_t>> asked;  // read, number of its ranges
+    for (const size_t index : active) {
+      LANCEFS_ASSIGN_OR_RETURN(std::vector<ByteRange> wanted, reads[index]->NextReads());
+      if (wanted.empty()) continue;
+      asked.emplace_back(index, wanted.size());
+      ranges.insert(ranges.end(), wanted.begin(), wanted.end());
+    }
+    if (asked.empty()) break;
+    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answers, file->ReadRangesAsync(std::move(ranges), ctx).Get(ctx));
+    size_t position = 0;
+    active.clear();
+    for (const auto& [index, count] : asked) {
+      const auto begin = answers.begin() + static_cast<ptrdiff_t>(position);
+      std::vector<Bytes> mine(std::make_move_iterator(begin), std::make_move_iterator(begin + static_cast<ptrdiff_t>(count)));
+      position += count;
+      LANCEFS_RETURN_NOT_OK(reads[index]->Supply(std::move(mine)));
+      active.push_back(index);
+    }
+  }
+  std::vector<std::shared_ptr<arrow::Array>> arrays(reads.size());
+  LANCEFS_RETURN_NOT_OK(ParallelFor(reads.size(), [&](size_t i) -> Status {
+    LANCEFS_RETURN_NOT_OK(ctx.Check());
+    LANCEFS_ASSIGN_OR_RETURN(arrays[i], reads[i]->Decode());
+    return Status::OK();
+  }));
+  return arrays;
+}
+
+Result<std::shared_ptr<arrow::Array>> MakeNullArray(const Field& field, uint64_t rows) {
+  return FromArrow(arrow::MakeArrayOfNull(field.type, static_cast<int64_t>(rows)));
+}
+
+}  // namespace lancefs
