@@ -12,6 +12,14 @@ using number_internal::PutEight;
 using number_internal::PutPair;
 using uint128 = unsigned __int128;
 
+// How many of 8 digits remain when the zeros at the end are cut off.
+inline int SignificantOfEight(const char* digits) {
+  uint64_t word;
+  std::memcpy(&word, digits, 8);
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  return (71 - std::countl_zero(word ^ 0x3030303030303030ull)) >> 3;
+}
+
 // --- shortest digits: Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020) ---
 
 struct Pow10 {
@@ -124,59 +132,109 @@ inline Decimal ShortestOf(double value) {  // positive, finite
   if (exponent == 0) return Shortest(fraction, -1074, false);
   return Shortest(fraction | uint64_t{1} << 52, exponent - 1075, fraction == 0 && exponent > 1);
 }
+// The same for float32, for which the upper 64 bits of the power suffice.
+inline uint32_t RoundToOdd32(uint64_t g, uint32_t cp) {
+  const uint128 x = uint128{g} * cp;
+  return static_cast<uint32_t>(static_cast<uint64_t>(x >> 64)) | (static_cast<uint32_t>(static_cast<uint64_t>(x) >> 32) > 1);
+}
+inline Decimal Shortest32(uint32_t c, int q, bool narrow) {
+  const bool even = (c & 1) == 0;
+  const int k = narrow ? FloorLog10ThreeQuartersPow2(q) : FloorLog10Pow2(q);
+  const int h = q + FloorLog2Pow10(-k) + 1;
+  const Pow10 power = kPowers.entry[-k - kMinPow10];
+  const uint64_t g = power.high + (power.low != 0);
+  const uint32_t lower = RoundToOdd32(g, (4 * c - 2 + narrow) << h) + !even;
+  const uint32_t middle = RoundToOdd32(g, (4 * c) << h);
+  const uint32_t upper = RoundToOdd32(g, (4 * c + 2) << h) - !even;
+  const uint32_t s = middle / 4;
+  if (s >= 10) {
+    const uint32_t tens = s / 10;
+    const bool down = lower <= 40 * tens;
+    const bool up = 40 * tens + 40 <= upper;
+    if (down != up) return {tens + up, k + 1};
+  }
+  const bool down = lower <= 4 * s;
+  const bool up = 4 * s + 4 <= upper;
+  if (down != up) return {s + up, k};
+  const uint32_t half = 4 * s + 2;
+  return {s + (middle > half || (middle == half && (s & 1) != 0)), k};
+}
 inline Decimal ShortestOf(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint32_t fraction = bits & ((1u << 23) - 1);
   const int exponent = static_cast<int>(bits >> 23 & 0xff);
-  if (exponent == 0) return Shortest(fraction, -149, false);
-  return Shortest(fraction | 1u << 23, exponent - 150, fraction == 0 && exponent > 1);
+  if (exponent == 0) return Shortest32(fraction, -149, false);
+  return Shortest32(fraction | 1u << 23, exponent - 150, fraction == 0 && exponent > 1);
 }
 
 // --- layout ---
 
-inline int TrimZeros(const char* digits, int n) {
-  while (n > 1 && digits[n - 1] == '0') --n;
-  return n;
+// The digits of a number without trailing zeros, and the exponent of the first one. All steps are free of branches on the
+// value, as lengths are unpredictable; the buffer is long enough for copies of 20 bytes from any digit.
+struct DigitText {
+  char digits[40];
+  int count;
+  int first;
+};
+
+inline DigitText ToDigits17(Decimal decimal) {
+  DigitText text;
+  const int length = number_internal::CountDigits(decimal.digits);
+  const uint64_t padded = decimal.digits * kPow10[17 - length];
+  const uint64_t rest = padded % kPow10[16];
+  text.digits[0] = static_cast<char>('0' + padded / kPow10[16]);
+  PutEight(text.digits + 1, static_cast<uint32_t>(rest / kPow10[8]));
+  PutEight(text.digits + 9, static_cast<uint32_t>(rest % kPow10[8]));
+  text.first = length - 1 + decimal.exponent;
+  text.count = 9 + SignificantOfEight(text.digits + 9);
+  if (text.count == 9) text.count = 1 + SignificantOfEight(text.digits + 1);
+  return text;
+}
+inline DigitText ToDigits9(Decimal decimal) {
+  DigitText text;
+  const int length = number_internal::CountDigits(decimal.digits);
+  const uint64_t padded = decimal.digits * kPow10[9 - length];
+  text.digits[0] = static_cast<char>('0' + padded / kPow10[8]);
+  PutEight(text.digits + 1, static_cast<uint32_t>(padded % kPow10[8]));
+  text.first = length - 1 + decimal.exponent;
+  text.count = 1 + SignificantOfEight(text.digits + 1);
+  return text;
 }
 
 // "d.ddde+XX" with at least `exponent_digits` digits of exponent.
-char* WriteScientific(char* p, const char* digits, int n, int exponent, int exponent_digits) {
-  *p++ = digits[0];
-  if (n > 1) {
+char* WriteScientific(char* p, const DigitText& text, int exponent_digits) {
+  *p++ = text.digits[0];
+  if (text.count > 1) {
     *p++ = '.';
-    std::memcpy(p, digits + 1, n - 1);
-    p += n - 1;
+    std::memcpy(p, text.digits + 1, 16);
+    p += text.count - 1;
   }
   *p++ = 'e';
-  *p++ = exponent < 0 ? '-' : '+';
-  return WritePadded(p, static_cast<uint64_t>(exponent < 0 ? -exponent : exponent), exponent_digits);
+  *p++ = text.first < 0 ? '-' : '+';
+  return WritePadded(p, static_cast<uint64_t>(text.first < 0 ? -text.first : text.first), exponent_digits);
 }
 
 // Fixed layout while min_fixed <= exponent of the first digit < 16, else scientific.
-char* WriteLayout(char* p, Decimal decimal, int min_fixed, int exponent_digits) {
-  char digits[24];
-  int n = static_cast<int>(WriteUInt(digits, decimal.digits) - digits);
-  const int first = n - 1 + decimal.exponent;
-  n = TrimZeros(digits, n);
-  if (first < min_fixed || first >= 16) return WriteScientific(p, digits, n, first, exponent_digits);
-  if (first < 0) {
-    std::memcpy(p, "0.00000", 8);
-    p += 1 - first;
-    std::memcpy(p, digits, 17);
-    return p + n;
-  }
-  if (n <= first + 1) {  // an integer
-    std::memcpy(p, digits, 17);
-    for (int i = n; i <= first; ++i) p[i] = '0';
+inline char* WriteLayout(char* p, const DigitText& text, int min_fixed, int exponent_digits) {
+  const int first = text.first;
+  if (first < min_fixed || first >= 16) return WriteScientific(p, text, exponent_digits);
+  if (text.count <= first + 1) {  // an integer
+    std::memcpy(p, text.digits, 17);
+    for (int i = text.count; i <= first; ++i) p[i] = '0';
     p += first + 1;
     p[0] = '.';
     p[1] = '0';
     return p + 2;
   }
-  std::memcpy(p, digits, first + 1);
-  p[first + 1] = '.';
-  std::memcpy(p + first + 2, digits + first + 1, n - first - 1);
-  return p + n + 1;
+  // "0.000" and the digits, or the digits with a point among them.
+  std::memcpy(p, "0.00000", 8);
+  const int zeros = first < 0 ? 1 - first : 0;
+  const int whole = first < 0 ? 0 : first + 1;
+  const int point = first < 0 ? 0 : 1;
+  std::memcpy(p + zeros, text.digits, 17);
+  std::memcpy(p + zeros + whole + point, text.digits + whole, 17);
+  p[first < 0 ? 1 : whole] = '.';
+  return p + zeros + point + text.count;
 }
 
 // Numbers with few decimals, which most columns hold: m / 10^4 with m below 10^15 reads back to `value` only if it is the
@@ -232,7 +290,8 @@ inline char* WriteFloating(char* p, T value) {
     value = -value;
   }
   if (char* end = WriteSimple(p, value)) return end;
-  return WriteLayout(p, ShortestOf(value), -4, 2);
+  if constexpr (sizeof(T) == 4) return WriteLayout(p, ToDigits9(ShortestOf(value)), -4, 2);
+  return WriteLayout(p, ToDigits17(ShortestOf(value)), -4, 2);
 }
 
 }  // namespace
@@ -246,7 +305,7 @@ char* WriteDocumentDouble(char* p, double value) {
     value = -value;
   }
   if (char* end = WriteSimple(p, value)) return end;
-  return WriteLayout(p, ShortestOf(value), -5, 1);
+  return WriteLayout(p, ToDigits17(ShortestOf(value)), -5, 1);
 }
 
 float HalfToFloat(uint16_t bits) {

@@ -14,8 +14,8 @@ namespace lancefs {
 
 // Room that a call may use, quotes not counted.
 inline constexpr int kMaxIntegerText = 20;
-inline constexpr int kMaxDoubleText = 32;   // 24 used; the rest is scratch
-inline constexpr int kMaxFloatText = 32;    // 19 used; the rest is scratch
+inline constexpr int kMaxDoubleText = 48;   // 24 used; the rest is scratch
+inline constexpr int kMaxFloatText = 48;    // 19 used; the rest is scratch
 inline constexpr int kMaxDateText = 24;     // years of 64 bits
 inline constexpr int kMaxTimeText = 40;
 inline constexpr int kMaxTimestampText = kMaxDateText + 20;
