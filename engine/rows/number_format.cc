@@ -12,14 +12,6 @@ using number_internal::PutEight;
 using number_internal::PutPair;
 using uint128 = unsigned __int128;
 
-// How many of 8 digits remain when the zeros at the end are cut off.
-inline int SignificantOfEight(const char* digits) {
-  uint64_t word;
-  std::memcpy(&word, digits, 8);
-  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
-  return (71 - std::countl_zero(word ^ 0x3030303030303030ull)) >> 3;
-}
-
 // --- shortest digits: Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020) ---
 
 struct Pow10 {
@@ -169,44 +161,57 @@ inline Decimal ShortestOf(float value) {
 
 // --- layout ---
 
-// The digits of a number without trailing zeros, and the exponent of the first one. All steps are free of branches on the
-// value, as lengths are unpredictable; the buffer is long enough for copies of 20 bytes from any digit.
+// Up to 17 digits without trailing zeros, and the exponent of the first one. The digits after the first lie in registers
+// (as bytes 0..9, first one lowest) and are moved by shifts: lengths are unpredictable, and text that was just written in
+// small pieces is slow to read back.
 struct DigitText {
-  char digits[40];
+  char top;
+  uint64_t high, low;
   int count;
   int first;
 };
+
+inline int SignificantOfEight(uint64_t digits) { return (71 - std::countl_zero(digits)) >> 3; }
 
 inline DigitText ToDigits17(Decimal decimal) {
   DigitText text;
   const int length = number_internal::CountDigits(decimal.digits);
   const uint64_t padded = decimal.digits * kPow10[17 - length];
   const uint64_t rest = padded % kPow10[16];
-  text.digits[0] = static_cast<char>('0' + padded / kPow10[16]);
-  PutEight(text.digits + 1, static_cast<uint32_t>(rest / kPow10[8]));
-  PutEight(text.digits + 9, static_cast<uint32_t>(rest % kPow10[8]));
+  text.top = static_cast<char>('0' + padded / kPow10[16]);
+  text.high = number_internal::EightDigits(static_cast<uint32_t>(rest / kPow10[8]));
+  text.low = number_internal::EightDigits(static_cast<uint32_t>(rest % kPow10[8]));
+  text.count = 1 + (text.low != 0 ? 8 + SignificantOfEight(text.low) : SignificantOfEight(text.high));
   text.first = length - 1 + decimal.exponent;
-  text.count = 9 + SignificantOfEight(text.digits + 9);
-  if (text.count == 9) text.count = 1 + SignificantOfEight(text.digits + 1);
   return text;
 }
 inline DigitText ToDigits9(Decimal decimal) {
   DigitText text;
   const int length = number_internal::CountDigits(decimal.digits);
-  const uint64_t padded = decimal.digits * kPow10[9 - length];
-  text.digits[0] = static_cast<char>('0' + padded / kPow10[8]);
-  PutEight(text.digits + 1, static_cast<uint32_t>(padded % kPow10[8]));
+  const auto padded = static_cast<uint32_t>(decimal.digits * kPow10[9 - length]);
+  text.top = static_cast<char>('0' + padded / 100000000);
+  text.high = number_internal::EightDigits(padded % 100000000);
+  text.low = 0;
+  text.count = 1 + SignificantOfEight(text.high);
   text.first = length - 1 + decimal.exponent;
-  text.count = 1 + SignificantOfEight(text.digits + 1);
   return text;
+}
+
+// Writes the digits behind the first, `skip` of them left out; always 16 bytes.
+inline void PutDigits(char* p, const DigitText& text, int skip) {
+  const uint128 digits = (uint128{text.low} << 64 | text.high) >> (8 * skip);
+  const uint64_t high = static_cast<uint64_t>(digits) | number_internal::kEightZeros;
+  const uint64_t low = static_cast<uint64_t>(digits >> 64) | number_internal::kEightZeros;
+  std::memcpy(p, &high, 8);
+  std::memcpy(p + 8, &low, 8);
 }
 
 // "d.ddde+XX" with at least `exponent_digits` digits of exponent.
 char* WriteScientific(char* p, const DigitText& text, int exponent_digits) {
-  *p++ = text.digits[0];
+  *p++ = text.top;
   if (text.count > 1) {
     *p++ = '.';
-    std::memcpy(p, text.digits + 1, 16);
+    PutDigits(p, text, 0);
     p += text.count - 1;
   }
   *p++ = 'e';
@@ -218,22 +223,23 @@ char* WriteScientific(char* p, const DigitText& text, int exponent_digits) {
 inline char* WriteLayout(char* p, const DigitText& text, int min_fixed, int exponent_digits) {
   const int first = text.first;
   if (first < min_fixed || first >= 16) return WriteScientific(p, text, exponent_digits);
-  if (text.count <= first + 1) {  // an integer
-    std::memcpy(p, text.digits, 17);
-    for (int i = text.count; i <= first; ++i) p[i] = '0';
+  if (text.count <= first + 1) {  // an integer; the digits behind the last are zeros
+    *p = text.top;
+    PutDigits(p + 1, text, 0);
     p += first + 1;
     p[0] = '.';
     p[1] = '0';
     return p + 2;
   }
   // "0.000" and the digits, or the digits with a point among them.
-  std::memcpy(p, "0.00000", 8);
   const int zeros = first < 0 ? 1 - first : 0;
-  const int whole = first < 0 ? 0 : first + 1;
   const int point = first < 0 ? 0 : 1;
-  std::memcpy(p + zeros, text.digits, 17);
-  std::memcpy(p + zeros + whole + point, text.digits + whole, 17);
-  p[first < 0 ? 1 : whole] = '.';
+  const int before_point = first < 0 ? 0 : first;  // digits other than the top one
+  std::memcpy(p, "0.00000", 8);
+  p[zeros] = text.top;
+  PutDigits(p + zeros + 1, text, 0);
+  PutDigits(p + zeros + 1 + before_point + point, text, before_point);
+  p[first < 0 ? 1 : first + 1] = '.';
   return p + zeros + point + text.count;
 }
 

@@ -29,13 +29,21 @@ inline constexpr char kDigitPairs[] =
 
 inline void PutPair(char* p, uint32_t value) { std::memcpy(p, kDigitPairs + 2 * value, 2); }
 
+static_assert(std::endian::native == std::endian::little, "digits are gathered in words, first digit lowest");
+
+// The 8 digits of a value below 10^8 as bytes 0..9 of a word, first digit lowest.
+inline uint64_t EightDigits(uint32_t value) {
+  const uint64_t fours = value / 10000 | uint64_t{value % 10000} << 32;
+  const uint64_t hundreds = (fours * 10486 >> 20) & 0x7f0000007full;
+  const uint64_t twos = hundreds | (fours - 100 * hundreds) << 16;
+  const uint64_t tens = (twos * 103 >> 10) & 0x000f000f000f000full;
+  return tens | (twos - 10 * tens) << 8;
+}
+inline constexpr uint64_t kEightZeros = 0x3030303030303030ull;
 // Exactly 8 digits.
 inline void PutEight(char* p, uint32_t value) {
-  const uint32_t high = value / 10000, low = value % 10000;
-  PutPair(p, high / 100);
-  PutPair(p + 2, high % 100);
-  PutPair(p + 4, low / 100);
-  PutPair(p + 6, low % 100);
+  const uint64_t text = EightDigits(value) | kEightZeros;
+  std::memcpy(p, &text, 8);
 }
 
 inline constexpr uint64_t kPow10[20] = {1ull,
