@@ -117,7 +117,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root, std::string branch,
                                                                  std::string path, ManifestNaming naming, ManifestFile file,
                                                                  std::shared_ptr<Shared> shared);
-  // The directory of data files or deletion files (`kind` is "data" or "_deletions") and its store.
+  // The directory of data files (`kind` is "data") or the root for others ("") and its store.
   Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
 
   std::shared_ptr<ObjectStore> store_;
