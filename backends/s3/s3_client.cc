@@ -269,7 +269,8 @@ HttpRequest S3Client::MakeHttpRequest(const S3Request& request, const AwsCredent
   http.body = request.body;
   http.sink = request.sink;
   http.max_body = request.max_body;
-  http.idempotent = request.idempotent;
+  // Repeating what changes something is this layer's business, which keeps account of it.
+  http.idempotent = request.idempotent && request.body.empty();
   http.headers = request.headers;
   http.headers.emplace_back("host", HostOf(origin));
   for (const auto& header : options_.client.default_headers) http.headers.push_back(header);
