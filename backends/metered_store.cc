@@ -67,13 +67,13 @@ class MeteredStore : public ObjectStore {
   std::string name() const override { return inner_->name(); }
 
   Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges, const OpContext& ctx) override {
-    const RangePlan plan = PlanRanges(ranges, traits().coalesce_gap, traits().max_request);
-    counters_->Count(counters_->get, plan.requests.size());
-    uint64_t bytes = 0;
-    for (const ByteRange& request : plan.requests) bytes += request.length;
-    Future<std::vector<Bytes>> future = inner_->ReadRangesAsync(path, std::move(ranges), ctx);
-    future.OnDone([counters = counters_, bytes](const Result<std::vector<Bytes>>& result) {
-      if (result.ok()) counters->bytes_read += bytes;
+    Future<std::vector<Bytes>> future = inner_->ReadRangesAsync(path, ranges, ctx);
+    future.OnDone([counters = counters_, ranges = std::move(ranges), gap = traits().coalesce_gap, longest = traits().max_request](const Result<std::vector<Bytes>>& result) {
+      // Ranges that were refused may be too long to be planned.
+      if (!result.ok()) return counters->Count(counters->get);
+      const RangePlan plan = PlanRanges(ranges, gap, longest);
+      counters->Count(counters->get, plan.requests.size());
+      for (const ByteRange& request : plan.requests) counters->bytes_read += request.length;
     });
     return future;
   }

@@ -235,6 +235,7 @@ std::string S3Client::BaseUrl(const std::string& region) const {
 
 void S3Client::Count(const S3Request& request) const {
   constexpr auto kRelaxed = std::memory_order_relaxed;
+  if (!request.counted) return;
   metrics_->counter("lancefs_store_requests_total").fetch_add(1, kRelaxed);
   metrics_->counter(KindCounter(request.kind)).fetch_add(1, kRelaxed);
   if (request.kind != S3RequestKind::kPut) return;

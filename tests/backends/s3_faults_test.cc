@@ -3,6 +3,8 @@
 // The S3 store against a server that lies, forgets and breaks off.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "backends/s3/s3_store.h"
 #include "tests/backends/loopback_server.h"
 
@@ -40,11 +42,12 @@ Answer Failure(int status, const std::string& code) {
 }
 
 struct Fixture {
-  explicit Fixture(LoopbackServer::Handler handler, StorageOptions options = {}) : server(std::move(handler)) {
+  explicit Fixture(LoopbackServer::Handler handler, StorageOptions options = {}, bool probe = false) : server(std::move(handler)) {
     options.insert({{"endpoint", server.url()}, {"allow_http", "true"}, {"access_key_id", "AK"}, {"secret_access_key", "SECRET"}});
     S3Options parsed = ParseS3Options("bkt", options, {}).MoveValue();
     parsed.client.retry.first_delay = std::chrono::milliseconds(1);
     parsed.client.retry.max_delay = std::chrono::milliseconds(5);
+    parsed.probe_conditional_put = probe;
     store = MakeS3Store(std::move(parsed), &metrics);
   }
   uint64_t count(const std::string& kind) { return metrics.counter("lancefs_store_" + kind + "_total"); }
@@ -227,6 +230,32 @@ TEST(S3Faults, ALostAnswerToACreateIsNeverGuessed) {
   });
   const OpContext late = OpContext().WithTimeout(std::chrono::milliseconds(50));
   EXPECT_EQ(slow.store->PutIfAbsent("k", Bytes::FromString("x"), late).status().code(), StatusCode::kUnknownOutcome);
+}
+
+TEST(S3Faults, StoresWithoutRealConditionsAreRefused) {
+  Fixture liar([](const Request& request, int) { return Answer{request.method == "DELETE" ? 204 : 200, {}, ""}; }, {}, true);
+  for (int i = 0; i < 2; ++i) {
+    const Status status = liar.store->PutIfAbsent("t/k", Bytes::FromString("x"), liar.ctx).status();
+    EXPECT_EQ(status.code(), StatusCode::kNotSupported);
+    EXPECT_NE(status.message().find("If-None-Match"), std::string::npos) << status.ToString();
+  }
+  EXPECT_EQ(liar.server.requests(), 3) << "probed once";
+  for (const Request& request : liar.server.log()) EXPECT_TRUE(request.target.starts_with("/bkt/t/k%23probe-")) << request.target;
+  EXPECT_EQ(liar.server.log().back().method, "DELETE");
+  std::set<std::string> names;
+  std::mutex mutex;
+  Fixture honest(
+      [&](const Request& request, int) {
+        std::lock_guard lock(mutex);
+        if (request.method == "DELETE") return Answer{204, {}, ""};
+        return names.insert(request.target).second ? Answer{} : Failure(412, "PreconditionFailed");
+      },
+      {}, true);
+  EXPECT_EQ(*honest.store->PutIfAbsent("a", Bytes::FromString("x"), honest.ctx), PutOutcome::kCreated);
+  EXPECT_EQ(*honest.store->PutIfAbsent("b", Bytes::FromString("x"), honest.ctx), PutOutcome::kCreated);
+  EXPECT_EQ(*honest.store->PutIfAbsent("b", Bytes::FromString("x"), honest.ctx), PutOutcome::kAlreadyExists);
+  EXPECT_EQ(honest.server.requests(), 6);
+  EXPECT_EQ(honest.count("requests"), 3u) << "the probe is not counted";
 }
 
 TEST(S3Faults, PlainPutsAndDeletesAreRepeated) {

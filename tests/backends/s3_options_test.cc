@@ -37,7 +37,8 @@ TEST(S3Options, Defaults) {
   EXPECT_TRUE(options.conditional_put);
   EXPECT_FALSE(options.client.http.allow_http);
   EXPECT_TRUE(options.client.http.http1_only);
-  EXPECT_EQ(options.client.http.timeout, milliseconds(30000));
+  EXPECT_EQ(options.client.http.timeout, milliseconds(0));
+  EXPECT_EQ(options.client.http.stall_timeout, milliseconds(30000));
   EXPECT_EQ(options.client.http.connect_timeout, milliseconds(5000));
   EXPECT_EQ(options.client.http.user_agent.rfind("lancefs/", 0), 0u);
   EXPECT_EQ(options.client.retry.total, milliseconds(180000));
