@@ -309,9 +309,9 @@ Result<Column> AddInterval(const Column& points, const Column& intervals, int64_
   const std::vector<Column> in = {points, intervals};
   if (AnyConstantNull(in)) return NullColumn(type);
   const Clock clock(*type);
-  const auto* values = static_cast<const arrow::MonthDayNanoIntervalArray&>(*intervals.array).raw_values();
+  const auto& values = static_cast<const arrow::MonthDayNanoIntervalArray&>(*intervals.array);
   auto add = [&](int64_t row) {
-    const Interval interval = values[intervals.constant ? 0 : row];
+    const Interval interval = values.GetValue(intervals.constant ? 0 : row);
     const int64_t ticks = Ticks(points, row);
     const int64_t days = AddMonths(clock.Days(ticks), sign * interval.months) + sign * interval.days;
     const int64_t rest = FloorMod(ticks, clock.per_day);
