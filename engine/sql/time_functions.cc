@@ -78,7 +78,7 @@ int64_t FieldValue(Field field, int64_t days, int64_t nanos) {
     case Field::kIsoYear: return IsoWeek(days).first;
     case Field::kDay: return date.day;
     case Field::kDayOfWeek: return IsoWeekday(days) % 7;
-    case Field::kIsoDayOfWeek: return IsoWeekday(days) - 1;
+    case Field::kIsoDayOfWeek: return IsoWeekday(days);
     case Field::kDayOfYear: return DayOfYear(days);
     case Field::kHour: return nanos / 3600000000000;
     case Field::kMinute: return nanos / 60000000000 % 60;
