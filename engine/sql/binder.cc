@@ -368,7 +368,11 @@ Result<NodePtr> Binder::Comparison(const Ast& ast, CompareOp op, NodePtr left, N
       constant = std::move(literal);
     }
   }
-  if (common->id() == Type::HALF_FLOAT) common = arrow::float32();
+  if (common->id() == Type::HALF_FLOAT) {  // both sides are rounded to halves, then compared as floats
+    LANCEFS_ASSIGN_OR_RETURN(left, Cast(ast, std::move(left), common));
+    LANCEFS_ASSIGN_OR_RETURN(right, Cast(ast, std::move(right), common));
+    common = arrow::float32();
+  }
   if (PhysOf(*common) == Phys::kOther && op != CompareOp::kEq && op != CompareOp::kNe && op != CompareOp::kDistinct &&
       op != CompareOp::kNotDistinct) {
     return Error(ast, "values of type " + common->ToString() + " have no order");

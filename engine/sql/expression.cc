@@ -245,7 +245,7 @@ Result<ExpressionPtr> ParseExpression(std::string_view text, const arrow::Schema
 
 Result<ExpressionPtr> ParseFilter(std::string_view text, const arrow::Schema& schema) {
   return Guarded([&]() -> Result<ExpressionPtr> {
-    LANCEFS_ASSIGN_OR_RETURN(AstPtr ast, sql::Parse(text));
+    LANCEFS_ASSIGN_OR_RETURN(AstPtr ast, sql::Parse(text, true));
     return BindAst(text, schema, ast.get(), true);
   });
 }

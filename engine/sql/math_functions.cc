@@ -31,6 +31,10 @@ TypePtr FloatFor(const TypePtr& type) { return type->id() == Type::FLOAT ? arrow
 template <typename T>
 T RoundHalfAway(T value) { return std::round(value); }
 
+// The reference's logarithms give a positive NaN, which is greater than all numbers.
+double Ln(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log(x); }
+double Log2(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log2(x); }
+double Log10(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log10(x); }
 double Cot(double x) { return 1.0 / std::tan(x); }
 double Sign(double x) { return std::isnan(x) ? x : x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0; }
 double Degrees(double x) { return x * (180.0 / std::numbers::pi); }
@@ -41,7 +45,7 @@ struct UnaryEntry {
   double (*function)(double);
 };
 constexpr UnaryEntry kUnary[] = {
-    {"sqrt", std::sqrt}, {"exp", std::exp}, {"ln", std::log}, {"log2", std::log2}, {"log10", std::log10},
+    {"sqrt", std::sqrt}, {"exp", std::exp}, {"ln", Ln}, {"log2", Log2}, {"log10", Log10},
     {"sin", std::sin}, {"cos", std::cos}, {"tan", std::tan}, {"asin", std::asin}, {"acos", std::acos}, {"atan", std::atan},
     {"sinh", std::sinh}, {"cosh", std::cosh}, {"tanh", std::tanh}, {"asinh", std::asinh}, {"acosh", std::acosh},
     {"atanh", std::atanh}, {"cbrt", std::cbrt}, {"cot", Cot}, {"signum", Sign}, {"degrees", Degrees}, {"radians", Radians},

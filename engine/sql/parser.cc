@@ -22,8 +22,11 @@ class Parser {
  public:
   Parser(std::string_view sql, std::vector<Token> tokens) : sql_(sql), tokens_(std::move(tokens)) {}
 
-  Result<AstPtr> Whole() {
+  Result<AstPtr> Whole(bool as_filter) {
     LANCEFS_ASSIGN_OR_RETURN(AstPtr ast, Expression(kLowest));
+    const bool glued = at_ > 0 && tokens_[at_ - 1].kind == TokenKind::kNumber && Peek().kind == TokenKind::kWord &&
+                       tokens_[at_ - 1].end == Peek().pos;
+    if (as_filter && glued) return ast;
     if (Peek().kind != TokenKind::kEnd) return Unexpected("an operator or the end");
     return ast;
   }
@@ -643,9 +646,9 @@ class Parser {
 
 }  // namespace
 
-Result<AstPtr> Parse(std::string_view sql) {
+Result<AstPtr> Parse(std::string_view sql, bool as_filter) {
   LANCEFS_ASSIGN_OR_RETURN(auto tokens, Tokenize(sql));
-  return Parser(sql, std::move(tokens)).Whole();
+  return Parser(sql, std::move(tokens)).Whole(as_filter);
 }
 
 Result<std::vector<ParsedItem>> ParseList(std::string_view sql) {

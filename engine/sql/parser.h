@@ -18,7 +18,9 @@ namespace lancefs::sql {
 inline constexpr int kMaxDepth = 400;
 
 // One expression, the whole text. Errors: kInvalidArgument with the position.
-Result<AstPtr> Parse(std::string_view sql);
+// `as_filter`: a word glued to a number at the end (`a=1andb>2`) ends the text, as the reference's parser takes
+// it for an alias and reads no further.
+Result<AstPtr> Parse(std::string_view sql, bool as_filter = false);
 
 struct ParsedItem {
   AstPtr expression;  // null for `*`

@@ -78,7 +78,7 @@ int64_t FieldValue(Field field, int64_t days, int64_t nanos) {
     case Field::kIsoYear: return IsoWeek(days).first;
     case Field::kDay: return date.day;
     case Field::kDayOfWeek: return IsoWeekday(days) % 7;
-    case Field::kIsoDayOfWeek: return IsoWeekday(days) - 1;
+    case Field::kIsoDayOfWeek: return IsoWeekday(days);
     case Field::kDayOfYear: return DayOfYear(days);
     case Field::kHour: return nanos / 3600000000000;
     case Field::kMinute: return nanos / 60000000000 % 60;
@@ -309,9 +309,9 @@ Result<Column> AddInterval(const Column& points, const Column& intervals, int64_
   const std::vector<Column> in = {points, intervals};
   if (AnyConstantNull(in)) return NullColumn(type);
   const Clock clock(*type);
-  const auto* values = static_cast<const arrow::MonthDayNanoIntervalArray&>(*intervals.array).raw_values();
+  const auto& values = static_cast<const arrow::MonthDayNanoIntervalArray&>(*intervals.array);
   auto add = [&](int64_t row) {
-    const Interval interval = values[intervals.constant ? 0 : row];
+    const Interval interval = values.GetValue(intervals.constant ? 0 : row);
     const int64_t ticks = Ticks(points, row);
     const int64_t days = AddMonths(clock.Days(ticks), sign * interval.months) + sign * interval.days;
     const int64_t rest = FloorMod(ticks, clock.per_day);
