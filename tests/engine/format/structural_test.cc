@@ -308,6 +308,67 @@ TEST_P(BrokenFileTest, FlippedBytesNeverCrash) {
   EXPECT_GT(refused, rounds / 20);
 }
 
+// Reads `field` of a file in memory with the columns given.
+Result<std::shared_ptr<arrow::Array>> ReadField(const std::shared_ptr<LanceFile>& file, const Field& field, const FieldColumns& columns, RowSelection rows) {
+  const OpContext ctx;
+  const std::vector<uint32_t> indices = ColumnsOf(field, columns, file->version());
+  LANCEFS_ASSIGN_OR_RETURN(auto infos, file->Columns(indices, ctx));
+  ColumnInfos by_index;
+  for (size_t i = 0; i < indices.size(); ++i) by_index[indices[i]] = infos[i];
+  LANCEFS_ASSIGN_OR_RETURN(auto read, MakeColumnRead(file, field, columns, by_index, std::move(rows)));
+  std::vector<std::unique_ptr<ColumnRead>> reads;
+  reads.push_back(std::move(read));
+  LANCEFS_ASSIGN_OR_RETURN(auto arrays, RunColumnReads(file, std::move(reads), ctx));
+  return arrays[0];
+}
+
+TEST(PartialFieldTest, MissingAndLeftOutChildren) {
+  const OpContext ctx;
+  const auto store = MakeMemoryStore();
+  ASSERT_TRUE(store->Put("f", Bytes::FromString(Fixture("small_2_2.lance")), ctx).ok());
+  auto file = LanceFile::Open(store, "f", 0, ctx);
+  ASSERT_TRUE(file.ok());
+  auto descriptor_bytes = (*file)->GlobalBuffer(0, ctx);
+  pb::FileDescriptor descriptor;
+  ASSERT_TRUE(descriptor.ParseFromArray(descriptor_bytes->data(), static_cast<int>(descriptor_bytes->size())));
+  auto schema = SchemaFromProto(descriptor.schema().fields(), {});
+  ASSERT_TRUE(schema.ok());
+  FieldColumns columns;
+  for (const Field* leaf : PhysicalFields(*schema, (*file)->version())) columns.emplace(leaf->id, static_cast<uint32_t>(columns.size()));
+  const Field field = *schema->Find("x");  // list<struct<a: int8, b: list<bool>>>
+  auto whole = ReadField(*file, field, columns, {{0, 48}});
+  ASSERT_TRUE(whole.ok()) << whole.status().ToString();
+  const auto& whole_list = static_cast<const arrow::ListArray&>(**whole);
+  const auto& whole_items = static_cast<const arrow::StructArray&>(*whole_list.values());
+
+  FieldColumns without_a = columns;
+  without_a.erase(field.children[0].children[0].id);
+  auto holes = ReadField(*file, field, without_a, {{0, 48}});
+  ASSERT_TRUE(holes.ok()) << holes.status().ToString();
+  const auto& holes_list = static_cast<const arrow::ListArray&>(**holes);
+  const auto& holes_items = static_cast<const arrow::StructArray&>(*holes_list.values());
+  EXPECT_EQ(holes_items.length(), whole_items.length());
+  EXPECT_EQ(holes_items.field(0)->null_count(), holes_items.length());
+  EXPECT_TRUE(holes_items.field(1)->Equals(whole_items.field(1)));
+  EXPECT_TRUE(holes_list.offsets()->Equals(whole_list.offsets()));
+  EXPECT_EQ(holes_list.null_count(), whole_list.null_count());
+
+  Field only_b = field;
+  only_b.children[0].children.erase(only_b.children[0].children.begin());
+  only_b.children[0].type = *TypeFromLogical(only_b.children[0].logical_type, only_b.children[0].children);
+  only_b.type = *TypeFromLogical(only_b.logical_type, only_b.children);
+  auto part = ReadField(*file, only_b, columns, {{3, 9}, {20, 21}});
+  ASSERT_TRUE(part.ok()) << part.status().ToString();
+  EXPECT_TRUE((*part)->ValidateFull().ok());
+  const auto first = (*part)->Slice(0, 6);
+  const auto& part_list = static_cast<const arrow::ListArray&>(*first);
+  const auto& part_items = static_cast<const arrow::StructArray&>(*part_list.values());
+  EXPECT_EQ(part_items.num_fields(), 1);
+  const int64_t from = whole_list.value_offset(3);
+  const int64_t count = whole_list.value_offset(9) - from;
+  EXPECT_TRUE(part_items.field(0)->Slice(0, count)->Equals(whole_items.field(1)->Slice(from, count)));
+}
+
 INSTANTIATE_TEST_SUITE_P(Files, BrokenFileTest, testing::Values("small_2_1.lance", "small_2_2.lance", "chunks_2_2.lance", "wide_2_2.lance"));
 
 }  // namespace
