@@ -148,5 +148,65 @@ TEST(S3Store, LearnsTheRegion) {
   EXPECT_EQ(metrics.counter("lancefs_store_put_requests_total"), 3u);
 }
 
+// ---- Over HTTPS (with_minio.py --tls) ----------------------------------------------------------
+
+std::shared_ptr<ObjectStore> MakeTlsStore(StorageOptions options, const Environment& environment) {
+  Result<S3Options> parsed = ParseS3Options(Env("S3_BUCKET"), With(std::move(options)), environment);
+  EXPECT_TRUE(parsed.ok()) << parsed.status().ToString();
+  return MakeS3Store(*parsed);
+}
+
+class S3Tls : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_FALSE(Env("S3_CA_FILE").empty()) << "needs with_minio.py --tls"; }
+  const OpContext ctx_;
+};
+
+TEST_F(S3Tls, ServersAreVerified) {
+  const Environment trust = {{"AWS_CA_BUNDLE", Env("S3_CA_FILE")}};
+  const auto trusting = MakeTlsStore({{"allow_http", "false"}}, trust);
+  Status status = trusting->Put("tls/a", Bytes::FromString("content"), ctx_);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ((*trusting->ReadAll("tls/a", ctx_)).view(), "content");
+  EXPECT_TRUE(MakeTlsStore({}, {{"SSL_CERT_FILE", Env("S3_CA_FILE")}})->ReadAll("tls/a", ctx_).ok());
+  EXPECT_TRUE(MakeTlsStore({{"allow_invalid_certificates", "true"}}, {})->ReadAll("tls/a", ctx_).ok());
+  // The last store's connections must not serve those that verify.
+  status = MakeTlsStore({}, {})->ReadAll("tls/a", ctx_).status();
+  EXPECT_EQ(status.code(), StatusCode::kIoError) << "an unknown certificate is refused at once: " << status.ToString();
+  status = MakeTlsStore({{"disable_system_certificates", "true"}}, {})->ReadAll("tls/a", ctx_).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_TRUE(MakeTlsStore({{"disable_system_certificates", "true"}}, trust)->ReadAll("tls/a", ctx_).ok());
+}
+
+TEST_F(S3Tls, VirtualHostsAndLargeObjects) {
+  const auto store = MakeTlsStore({{"aws_endpoint", Env("S3_VHOST_ENDPOINT")}, {"virtual_hosted_style_request", "true"}, {"http1_only", "false"}},
+                                  {{"AWS_CA_BUNDLE", Env("S3_CA_FILE")}});
+  std::string content(20 << 20, 'x');
+  for (size_t i = 0; i < content.size(); i += 97) content[i] = static_cast<char>(i);
+  auto writer = store->OpenWriter("tls/large", ctx_);
+  Status status = (*writer)->Write(Bytes::FromString(content), ctx_);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  status = (*writer)->Finish(ctx_);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  const auto read = store->ReadRanges("tls/large", {{7, content.size() - 7}}, ctx_);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_TRUE((*read)[0].view() == std::string_view(content).substr(7));
+}
+
+TEST_F(S3Tls, CustomerKeys) {
+  const Environment trust = {{"AWS_CA_BUNDLE", Env("S3_CA_FILE")}};
+  const auto store = MakeTlsStore({{"server_side_encryption", "sse-c"}, {"sse_customer_key_base64", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}}, trust);
+  Status status = store->Put("ssec/a", Bytes::FromString("secret content"), ctx_);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ((*store->ReadTail("ssec/a", 7, ctx_)).bytes.view(), "content");
+  EXPECT_EQ((*store->Head("ssec/a", ctx_))->size, 14u);
+  auto writer = store->OpenWriter("ssec/b", ctx_);
+  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string(9 << 20, 'x')), ctx_).ok());
+  status = (*writer)->Finish(ctx_);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ((*store->ReadRanges("ssec/b", {{9 << 19, 3}}, ctx_))[0].view(), "xxx");
+  EXPECT_FALSE(MakeTlsStore({}, trust)->ReadAll("ssec/a", ctx_).ok()) << "without the key";
+}
+
 }  // namespace
 }  // namespace lancefs

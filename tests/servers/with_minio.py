@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command against a MinIO server of its own.
 
-    with_minio.py COMMAND [ARGUMENT...]
+    with_minio.py [--tls] COMMAND [ARGUMENT...]
 
 Starts MinIO on a free loopback port with an empty temporary data directory, waits until it
 answers, creates the bucket "lancefs-test" and runs COMMAND with S3_ENDPOINT, S3_VHOST_ENDPOINT,
 S3_BUCKET, S3_ACCESS_KEY, S3_SECRET_KEY and S3_REGION in its environment. The server is stopped
-and its data removed whatever happens; the exit status is that of COMMAND.
+and its data removed whatever happens; the exit status is that of COMMAND. With --tls it serves
+HTTPS with a certificate of its own, which S3_CA_FILE names (needs the openssl program).
 
 The server binary is $LANCEFS_MINIO, .deps/bin/minio of the repository (tests/servers/
 install_minio.sh) or minio on PATH. Without one the run fails, unless LANCEFS_SKIP_S3=1.
@@ -22,6 +23,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -50,7 +52,19 @@ def free_port():
         return s.getsockname()[1]
 
 
-def signed_put(port, path):
+def make_certificate(directory):
+    """MinIO's directory of certificates, and the file to trust."""
+    certificates = directory / "certs"
+    certificates.mkdir()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=lancefs test", "-addext", f"subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:{BUCKET}.localhost",
+         "-keyout", str(certificates / "private.key"), "-out", str(certificates / "public.crt")],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return certificates
+
+
+def signed_put(port, path, certificates):
     """PUT without a body; a signer of its own, so that it shares no mistake with the tested one."""
     host = f"127.0.0.1:{port}"
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -68,7 +82,11 @@ def signed_put(port, path):
         "x-amz-content-sha256": empty,
         "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}",
     }
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    if certificates:
+        trust = ssl.create_default_context(cafile=certificates / "public.crt")
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("PUT", path, headers=headers)
         return connection.getresponse().status
@@ -76,7 +94,7 @@ def signed_put(port, path):
         connection.close()
 
 
-def wait_for_bucket(server, port, log):
+def wait_for_bucket(server, port, log, certificates):
     """Creating the bucket is the readiness check: it needs all that the tests need."""
     end = time.monotonic() + 60
     reason = "no answer"
@@ -84,7 +102,7 @@ def wait_for_bucket(server, port, log):
         if server.poll() is not None:
             raise RuntimeError(f"MinIO ended with status {server.returncode}:\n{log.read_text()[-2000:]}")
         try:
-            status = signed_put(port, f"/{BUCKET}")
+            status = signed_put(port, f"/{BUCKET}", certificates)
             if status in (200, 409):
                 return
             reason = f"HTTP {status}"
@@ -98,7 +116,7 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: also when this script is killed
 
 
-def start(minio, directory, port, log):
+def start(minio, directory, port, log, certificates):
     environment = dict(
         os.environ,
         MINIO_ROOT_USER=ACCESS_KEY,
@@ -112,7 +130,8 @@ def start(minio, directory, port, log):
     )
     with open(log, "wb") as out:
         return subprocess.Popen(
-            [minio, "server", "--quiet", "--address", f"127.0.0.1:{port}", str(directory / "data")],
+            [minio, "server", "--quiet", "--certs-dir", str(certificates or directory / "no-certs"),
+             "--address", f"127.0.0.1:{port}", str(directory / "data")],
             env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             preexec_fn=die_with_parent)
 
@@ -128,11 +147,13 @@ def stop(server):
         server.wait()
 
 
-def run(command, port):
+def run(command, port, certificates):
+    scheme = "https" if certificates else "http"
     environment = dict(
         os.environ,
-        S3_ENDPOINT=f"http://127.0.0.1:{port}",
-        S3_VHOST_ENDPOINT=f"http://{BUCKET}.localhost:{port}",
+        S3_ENDPOINT=f"{scheme}://127.0.0.1:{port}",
+        S3_VHOST_ENDPOINT=f"{scheme}://{BUCKET}.localhost:{port}",
+        S3_CA_FILE=str(certificates / "public.crt") if certificates else "",
         S3_BUCKET=BUCKET,
         S3_ACCESS_KEY=ACCESS_KEY,
         S3_SECRET_KEY=SECRET_KEY,
@@ -149,7 +170,11 @@ def run(command, port):
 
 
 def main():
-    if len(sys.argv) < 2:
+    command = sys.argv[1:]
+    tls = command[:1] == ["--tls"]
+    if tls:
+        command = command[1:]
+    if not command:
         sys.exit(__doc__)
     if os.environ.get("LANCEFS_SKIP_S3") == "1":
         print("LANCEFS_SKIP_S3=1: not run", file=sys.stderr)
@@ -165,17 +190,18 @@ def main():
     log = directory / "minio.log"
     server = None
     try:
+        certificates = make_certificate(directory) if tls else None
         for attempt in range(3):  # another process may take the port first
             port = free_port()
-            server = start(minio, directory, port, log)
+            server = start(minio, directory, port, log, certificates)
             try:
-                wait_for_bucket(server, port, log)
+                wait_for_bucket(server, port, log, certificates)
                 break
             except RuntimeError:
                 stop(server)
                 if attempt == 2:
                     raise
-        return run(sys.argv[1:], port)
+        return run(command, port, certificates)
     finally:
         stop(server)
         shutil.rmtree(directory, ignore_errors=True)
