@@ -366,4 +366,43 @@ Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& 
 }
 
 }  // namespace
+namespace {
+
+template <typename T>
+void RepeatTyped(const std::vector<uint8_t>& validity, size_t count, uint8_t* data) {
+  constexpr size_t kBlock = 1024;
+  for (size_t first = 0; first < count; first += kBlock) {
+    const size_t end = std::min(count, first + kBlock);
+    size_t known = first;
+    while (known < end && !GetBit(validity, known)) ++known;
+    if (known == end) continue;
+    T value = LoadLittleEndian<T>(data + known * sizeof(T));
+    for (size_t i = first; i < end; ++i) {
+      if (GetBit(validity, i)) {
+        value = LoadLittleEndian<T>(data + i * sizeof(T));
+      } else {
+        StoreLittleEndian<T>(data + i * sizeof(T), value);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void RepeatUnderNulls(const std::vector<uint8_t>& validity, LeafValues* values) {
+  if (validity.empty() || values->kind != LeafValues::Kind::kFixed || !values->packed_bits.empty()) return;
+  const uint32_t bits = values->bits;
+  if (bits != 8 && bits != 16 && bits != 32 && bits != 64) return;
+  const uint8_t* from = values->data;
+  const std::shared_ptr<const void> keep = values->owner;
+  uint8_t* data = AllocateData(values, values->data_bytes());
+  std::memcpy(data, from, values->data_bytes());
+  switch (bits) {
+    case 8: return RepeatTyped<uint8_t>(validity, values->count, data);
+    case 16: return RepeatTyped<uint16_t>(validity, values->count, data);
+    case 32: return RepeatTyped<uint32_t>(validity, values->count, data);
+    default: return RepeatTyped<uint64_t>(validity, values->count, data);
+  }
+}
+
 }  // namespace lancefs
