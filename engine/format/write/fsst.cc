@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kMinFsstBytes = 32 * 1024;
 constexpr size_t kMaxSymbols = 255;
 constexpr size_t kMaxLength = 8;
-constexpr size_t kSampleBytes = 32 * 1024;
+constexpr size_t kSampleBytes = 64 * 1024;
 constexpr size_t kPieceBytes = 512;
 constexpr size_t kEscapedCodes = 256;  // while training: codes 0..255 are literal bytes, symbols follow
 constexpr size_t kTrainingCodes = kEscapedCodes + kMaxSymbols;

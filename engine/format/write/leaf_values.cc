@@ -5,6 +5,8 @@
 #include <arrow/util/bitmap_ops.h>
 
 #include <cstring>
+#include <numeric>
+#include <unordered_map>
 
 #include "engine/arrow_status.h"
 
@@ -265,21 +267,25 @@ class DictionaryUnion {
   const std::vector<int64_t>& Add(const std::shared_ptr<arrow::Array>& dictionary) {
     if (last_ != nullptr && last_->data() == dictionary->data()) return positions_;
     last_ = dictionary;
-    if (pieces_.empty()) {
+    if (pieces_.empty() && dictionary->null_count() == 0) {
       pieces_.push_back(dictionary);
       size_ = dictionary->length();
     }
-    if (dictionary->Equals(*pieces_[0])) {
+    if (!pieces_.empty() && dictionary->Equals(*pieces_[0])) {
       positions_.resize(static_cast<size_t>(dictionary->length()));
-      for (int64_t i = 0; i < dictionary->length(); ++i) positions_[static_cast<size_t>(i)] = dictionary->IsNull(i) ? -1 : i;
+      std::iota(positions_.begin(), positions_.end(), 0);
     } else {
       AddOther(*dictionary);
     }
     return positions_;
   }
 
-  // The items, each once (the first dictionary is taken as it is).
+  // The items without nulls, each once (a first dictionary without nulls is taken as it is).
   Result<std::shared_ptr<arrow::Array>> Finish() {
+    if (pieces_.empty()) {
+      LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Array> none, arrow::MakeEmptyArray(type_));
+      return none;
+    }
     if (pieces_.size() == 1) return pieces_[0];
     LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Array> all, arrow::Concatenate(pieces_));
     return all;
@@ -300,10 +306,8 @@ class DictionaryUnion {
   }
 
   void AddOther(const arrow::Array& dictionary) {
-    if (known_.empty()) {
-      for (int64_t i = 0; i < pieces_[0]->length(); ++i) {
-        if (pieces_[0]->IsValid(i)) known_.try_emplace(KeyOf(*pieces_[0], i), i);
-      }
+    if (known_.empty() && !pieces_.empty()) {
+      for (int64_t i = 0; i < pieces_[0]->length(); ++i) known_.try_emplace(KeyOf(*pieces_[0], i), i);
     }
     positions_.assign(static_cast<size_t>(dictionary.length()), -1);
     for (int64_t i = 0; i < dictionary.length(); ++i) {
@@ -356,10 +360,6 @@ Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& 
   ShreddedPage item_page;
   item_page.values = {{items, 0, items->length()}};
   item_page.num_values = static_cast<uint64_t>(items->length());
-  if (items->null_count() != 0) {
-    item_page.validity.assign(static_cast<size_t>((items->length() + 7) / 8), 0);
-    for (int64_t k = 0; k < items->length(); ++k) arrow::bit_util::SetBitTo(item_page.validity.data(), k, items->IsValid(k));
-  }
   LANCEFS_ASSIGN_OR_RETURN(LeafValues item_values, CollectValues(item_page, *type.value_type(), name));
   values->dictionary = std::make_shared<LeafValues>(std::move(item_values));
   return Status::OK();

@@ -18,6 +18,7 @@ using Kind = LeafValues::Kind;
 
 constexpr uint64_t kWideValue = 256;          // bytes from which values are zipped
 constexpr uint64_t kLongText = 32 * 1024;     // bytes from which strings are compressed one by one
+constexpr uint64_t kDictionaryOverhead = 96;  // one more buffer, a longer message
 constexpr uint64_t kSmallLevels = 512;        // levels that may stay raw in a constant page
 
 uint64_t LongestValue(const LeafValues& values) {
@@ -153,9 +154,18 @@ class PageEncoder {
     return ChunkFixed(values_, plain).PageBytes();
   }
   std::optional<DictionaryValues> MakeDictionary(bool full_zip) const {
-    const bool suits = values_.kind == Kind::kVariable || (values_.kind == Kind::kFixed && values_.bits >= 32);
-    if (!suits) return std::nullopt;
-    return BuildDictionary(values_, page_.validity, PlainBytes(full_zip), wishes_);
+    const uint32_t least_bits = wishes_.compresses() ? 64 : 32;
+    const bool fixed = values_.kind == Kind::kFixed && values_.bits >= least_bits;
+    if (values_.kind != Kind::kVariable && !fixed) return std::nullopt;
+    const uint64_t plain = PlainBytes(full_zip);
+    if (plain < kDictionaryOverhead) return std::nullopt;
+    std::optional<DictionaryValues> dictionary = BuildDictionary(values_, page_.validity, plain - kDictionaryOverhead, wishes_);
+    // For strings the plain size is a guess with a margin; for fixed widths it is exact.
+    if (dictionary && fixed) {
+      const uint64_t bytes = ChunkFixed(dictionary->indices, {}).PageBytes() + EncodeDictionaryItems(dictionary->items, wishes_).buffer.size();
+      if (bytes + kDictionaryOverhead >= plain) return std::nullopt;
+    }
+    return dictionary;
   }
 
   Result<std::optional<EncodedPage>> EncodeWithDictionary(const LeafValues& indices, const LeafValues& items) const {
