@@ -42,6 +42,8 @@ def base_type(t):
 
 def plain(column):
     """One array without dictionaries or views, for exact comparison."""
+    if isinstance(column, pa.ChunkedArray) and pa.types.is_dictionary(column.type):
+        column = pa.chunked_array([c.dictionary_decode() for c in column.chunks], column.type.value_type)
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks else pa.array([], column.type)

@@ -55,7 +55,7 @@ CompressiveEncoding FlatEncoding(uint64_t bits) {
   return encoding;
 }
 
-LevelCodec LevelCodec::Choose(std::span<const uint16_t> levels, std::span<const uint64_t> ends, FileVersion version) {
+LevelCodec LevelCodec::Choose(std::span<const uint16_t> levels, std::span<const uint64_t> ends) {
   uint16_t all = 0;
   for (const uint16_t level : levels) all |= level;
   LevelCodec codec;
@@ -68,10 +68,8 @@ LevelCodec LevelCodec::Choose(std::span<const uint16_t> levels, std::span<const 
   const bool out_of_line = levels.size() > kFastLanesBlock;
   for (const uint64_t end : ends) {
     packed += out_of_line ? OutOfLineSize(end - start, codec.width_) : 2 + 2 * PackedWords<uint16_t>(codec.width_);
-    if (version == FileVersion::kV2_2) {
-      rle += 8;
-      ForEachRun(levels.subspan(start, end - start), [&](uint16_t, size_t) { rle += 3; });
-    }
+    rle += 8;
+    ForEachRun(levels.subspan(start, end - start), [&](uint16_t, size_t) { rle += 3; });
     start = end;
   }
   if (codec.width_ < 16 && packed < best) {
@@ -85,7 +83,7 @@ LevelCodec LevelCodec::Choose(std::span<const uint16_t> levels, std::span<const 
       codec.encoding_.mutable_inline_bitpacking()->set_uncompressed_bits_per_value(16);
     }
   }
-  if (version == FileVersion::kV2_2 && rle < best) {
+  if (rle < best) {
     codec.kind_ = Kind::kRle;
     codec.encoding_.Clear();
     *codec.encoding_.mutable_rle()->mutable_values() = FlatEncoding(16);

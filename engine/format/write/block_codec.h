@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/format/file_version.h"
 #include "engine/format/proto/encodings21.pb.h"
 
 namespace lancefs {
@@ -24,8 +23,9 @@ pb::v21::CompressiveEncoding FlatEncoding(uint64_t bits);
 // last is their number): every chunk's levels become a buffer of their own.
 class LevelCodec {
  public:
-  static LevelCodec Choose(std::span<const uint16_t> levels, std::span<const uint64_t> ends, FileVersion version);
+  static LevelCodec Choose(std::span<const uint16_t> levels, std::span<const uint64_t> ends);
   const pb::v21::CompressiveEncoding& encoding() const { return encoding_; }
+  bool is_flat() const { return kind_ == Kind::kFlat; }
   // Appends the encoded levels of one chunk.
   void Encode(std::span<const uint16_t> levels, std::string* out) const;
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "engine/format/write/encoding_wishes.h"
 #include "engine/format/write/leaf_values.h"
 
 namespace lancefs {
@@ -20,17 +21,16 @@ struct ChunkedValues {
   std::vector<uint32_t> counts;   // values of each chunk
   std::vector<uint32_t> sizes;    // bytes, chunk by chunk, in it buffer by buffer
 
-  uint64_t total_bytes() const {
-    uint64_t total = 0;
-    for (const Bytes& buffer : buffers) total += buffer.size();
-    return total;
-  }
+  // What the chunks take in a page without levels, words and padding included.
+  uint64_t PageBytes() const;
 };
 
 // Rows of `row_bits` bits a chunk, so that it stays below 8 KiB.
 uint32_t FixedChunkRows(uint64_t row_bits);
-ChunkedValues ChunkFlat(const LeafValues& values);
+
+// Each picks the smallest of the encodings that suit the values and the wishes.
+ChunkedValues ChunkFixed(const LeafValues& values, const EncodingWishes& wishes);
 ChunkedValues ChunkFixedLists(const LeafValues& values);
-ChunkedValues ChunkVariable(const LeafValues& values, uint32_t target_bytes);
+ChunkedValues ChunkVariable(const LeafValues& values, const EncodingWishes& wishes);
 
 }  // namespace lancefs

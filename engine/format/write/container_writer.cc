@@ -71,7 +71,12 @@ Result<uint64_t> ContainerWriter::WriteBuffer(Bytes bytes, const OpContext& ctx)
 }
 
 Status ContainerWriter::WritePage(size_t column, EncodedPage page, const OpContext& ctx) {
-  pb::ColumnMetadata::Page* message = columns_[column].add_pages();
+  pb::ColumnMetadata& metadata = columns_[column];
+  if (page.joins && metadata.pages_size() != 0) {
+    metadata.mutable_pages(0)->set_length(metadata.pages(0).length() + page.length);
+    return Status::OK();
+  }
+  pb::ColumnMetadata::Page* message = metadata.add_pages();
   for (Bytes& buffer : page.buffers) {
     const uint64_t size = buffer.size();
     LANCEFS_ASSIGN_OR_RETURN(const uint64_t offset, WriteBuffer(std::move(buffer), ctx));

@@ -23,6 +23,7 @@ struct EncodedPage {
   std::string encoding;   // serialized ArrayEncoding (2.0) or PageLayout (2.1, 2.2)
   uint64_t length = 0;    // in the column's own domain
   uint64_t priority = 0;  // the first top-level row
+  bool joins = false;     // has no buffers and only lengthens the column's one page
 };
 
 class ContainerWriter {

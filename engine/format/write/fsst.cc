@@ -9,9 +9,10 @@
 namespace lancefs {
 namespace {
 
+constexpr uint64_t kMinFsstBytes = 32 * 1024;
 constexpr size_t kMaxSymbols = 255;
 constexpr size_t kMaxLength = 8;
-constexpr size_t kSampleBytes = 32 * 1024;
+constexpr size_t kSampleBytes = 64 * 1024;
 constexpr size_t kPieceBytes = 512;
 constexpr size_t kEscapedCodes = 256;  // while training: codes 0..255 are literal bytes, symbols follow
 constexpr size_t kTrainingCodes = kEscapedCodes + kMaxSymbols;
@@ -246,6 +247,17 @@ std::string FsstTable::Serialize() const {
   }
   for (const Symbol& symbol : symbols_) out[at++] = static_cast<char>(symbol.length);
   return out;
+}
+
+bool WantsFsst(const LeafValues& strings, const EncodingWishes& wishes) {
+  if (strings.data_bytes() == 0) return false;
+  if (wishes.compression == EncodingWishes::Compression::kFsst) return true;
+  if (wishes.compression != EncodingWishes::Compression::kAuto || strings.is_binary) return false;
+  if (strings.data_bytes() + strings.offsets.size() * (strings.offset_bits / 8) < kMinFsstBytes) return false;
+  for (size_t i = 0; i < strings.count; ++i) {
+    if (strings.length(i) >= 5) return true;
+  }
+  return false;
 }
 
 }  // namespace lancefs

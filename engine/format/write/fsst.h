@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "engine/format/write/encoding_wishes.h"
 #include "engine/format/write/leaf_values.h"
 
 namespace lancefs {
@@ -79,5 +80,9 @@ class FsstTable {
   std::vector<ShortCode> short_codes_;    // by the first two bytes
   std::array<ShortCode, 256> single_codes_;
 };
+
+// Whether strings should be compressed this way: text of some size without another wish, or any
+// strings on request.
+bool WantsFsst(const LeafValues& strings, const EncodingWishes& wishes);
 
 }  // namespace lancefs

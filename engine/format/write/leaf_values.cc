@@ -5,6 +5,8 @@
 #include <arrow/util/bitmap_ops.h>
 
 #include <cstring>
+#include <numeric>
+#include <unordered_map>
 
 #include "engine/arrow_status.h"
 
@@ -265,21 +267,25 @@ class DictionaryUnion {
   const std::vector<int64_t>& Add(const std::shared_ptr<arrow::Array>& dictionary) {
     if (last_ != nullptr && last_->data() == dictionary->data()) return positions_;
     last_ = dictionary;
-    if (pieces_.empty()) {
+    if (pieces_.empty() && dictionary->null_count() == 0) {
       pieces_.push_back(dictionary);
       size_ = dictionary->length();
     }
-    if (dictionary->Equals(*pieces_[0])) {
+    if (!pieces_.empty() && dictionary->Equals(*pieces_[0])) {
       positions_.resize(static_cast<size_t>(dictionary->length()));
-      for (int64_t i = 0; i < dictionary->length(); ++i) positions_[static_cast<size_t>(i)] = dictionary->IsNull(i) ? -1 : i;
+      std::iota(positions_.begin(), positions_.end(), 0);
     } else {
       AddOther(*dictionary);
     }
     return positions_;
   }
 
-  // The items, each once (the first dictionary is taken as it is).
+  // The items without nulls, each once (a first dictionary without nulls is taken as it is).
   Result<std::shared_ptr<arrow::Array>> Finish() {
+    if (pieces_.empty()) {
+      LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Array> none, arrow::MakeEmptyArray(type_));
+      return none;
+    }
     if (pieces_.size() == 1) return pieces_[0];
     LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Array> all, arrow::Concatenate(pieces_));
     return all;
@@ -300,10 +306,8 @@ class DictionaryUnion {
   }
 
   void AddOther(const arrow::Array& dictionary) {
-    if (known_.empty()) {
-      for (int64_t i = 0; i < pieces_[0]->length(); ++i) {
-        if (pieces_[0]->IsValid(i)) known_.try_emplace(KeyOf(*pieces_[0], i), i);
-      }
+    if (known_.empty() && !pieces_.empty()) {
+      for (int64_t i = 0; i < pieces_[0]->length(); ++i) known_.try_emplace(KeyOf(*pieces_[0], i), i);
     }
     positions_.assign(static_cast<size_t>(dictionary.length()), -1);
     for (int64_t i = 0; i < dictionary.length(); ++i) {
@@ -356,14 +360,49 @@ Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& 
   ShreddedPage item_page;
   item_page.values = {{items, 0, items->length()}};
   item_page.num_values = static_cast<uint64_t>(items->length());
-  if (items->null_count() != 0) {
-    item_page.validity.assign(static_cast<size_t>((items->length() + 7) / 8), 0);
-    for (int64_t k = 0; k < items->length(); ++k) arrow::bit_util::SetBitTo(item_page.validity.data(), k, items->IsValid(k));
-  }
   LANCEFS_ASSIGN_OR_RETURN(LeafValues item_values, CollectValues(item_page, *type.value_type(), name));
   values->dictionary = std::make_shared<LeafValues>(std::move(item_values));
   return Status::OK();
 }
 
 }  // namespace
+namespace {
+
+template <typename T>
+void RepeatTyped(const std::vector<uint8_t>& validity, size_t count, uint8_t* data) {
+  constexpr size_t kBlock = 1024;
+  for (size_t first = 0; first < count; first += kBlock) {
+    const size_t end = std::min(count, first + kBlock);
+    size_t known = first;
+    while (known < end && !GetBit(validity, known)) ++known;
+    if (known == end) continue;
+    T value = LoadLittleEndian<T>(data + known * sizeof(T));
+    for (size_t i = first; i < end; ++i) {
+      if (GetBit(validity, i)) {
+        value = LoadLittleEndian<T>(data + i * sizeof(T));
+      } else {
+        StoreLittleEndian<T>(data + i * sizeof(T), value);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void RepeatUnderNulls(const std::vector<uint8_t>& validity, LeafValues* values) {
+  if (validity.empty() || values->kind != LeafValues::Kind::kFixed || !values->packed_bits.empty()) return;
+  const uint32_t bits = values->bits;
+  if (bits != 8 && bits != 16 && bits != 32 && bits != 64) return;
+  const uint8_t* from = values->data;
+  const std::shared_ptr<const void> keep = values->owner;
+  uint8_t* data = AllocateData(values, values->data_bytes());
+  std::memcpy(data, from, values->data_bytes());
+  switch (bits) {
+    case 8: return RepeatTyped<uint8_t>(validity, values->count, data);
+    case 16: return RepeatTyped<uint16_t>(validity, values->count, data);
+    case 32: return RepeatTyped<uint32_t>(validity, values->count, data);
+    default: return RepeatTyped<uint64_t>(validity, values->count, data);
+  }
+}
+
 }  // namespace lancefs

@@ -56,4 +56,9 @@ struct LeafValues {
 // in one page, kInvalidArgument for nulls in a packed struct or keys outside of their dictionary.
 Result<LeafValues> CollectValues(const ShreddedPage& page, const arrow::DataType& type, const std::string& name);
 
+// Gives slots without a value a neighbour's, so that nulls break no runs and widen nothing: the one
+// before, or the next in the same 1024 slots; zeros where 1024 slots have no value at all. Only for
+// fixed widths of 8 to 64 bits.
+void RepeatUnderNulls(const std::vector<uint8_t>& validity, LeafValues* values);
+
 }  // namespace lancefs

@@ -78,10 +78,10 @@ class ChunkAssembler {
  public:
   ChunkAssembler(const PageLevels& levels, const ChunkedValues& values, FileVersion version)
       : levels_(levels), values_(values), large_(version == FileVersion::kV2_2), ends_(LevelEnds(levels, values.counts)) {
-    if (!levels.rep.empty()) rep_ = LevelCodec::Choose(levels.rep, ends_, version);
-    if (!levels.def.empty()) def_ = LevelCodec::Choose(levels.def, ends_, version);
+    if (!levels.rep.empty()) rep_ = LevelCodec::Choose(levels.rep, ends_);
+    if (!levels.def.empty()) def_ = LevelCodec::Choose(levels.def, ends_);
     positions_.assign(values.buffers.size(), 0);
-    data_.reserve(values.total_bytes() + 16 * values.counts.size() * (values.buffers.size() + 1) + levels.num_levels / 2);
+    data_.reserve(values.PageBytes() + 8 * values.counts.size() + levels.num_levels / 2);
   }
 
   bool Append(size_t chunk) {
@@ -197,8 +197,75 @@ EncodedPage LayoutNoValues(const PageLevels& levels, FileVersion version) {
     page.encoding = layout.SerializeAsString();
     return page;
   }
-  page.buffers.push_back(Bytes::FromString(LevelBytes(levels.rep)));
-  page.buffers.push_back(Bytes::FromString(LevelBytes(levels.def)));
+  const auto add = [&](const std::vector<uint16_t>& stream, auto&& set_encoding) {
+    const uint64_t count = stream.size();
+    const LevelCodec codec = LevelCodec::Choose(stream, std::span(&count, 1));
+    if (version != FileVersion::kV2_2 || codec.is_flat() || stream.empty()) {
+      page.buffers.push_back(Bytes::FromString(LevelBytes(stream)));
+      return;
+    }
+    std::string bytes;
+    codec.Encode(stream, &bytes);
+    page.buffers.push_back(Bytes::FromString(std::move(bytes)));
+    set_encoding(codec.encoding(), count);
+  };
+  add(levels.rep, [&](const pb::v21::CompressiveEncoding& encoding, uint64_t count) {
+    *constant->mutable_rep_compression() = encoding;
+    constant->set_num_rep_values(count);
+  });
+  add(levels.def, [&](const pb::v21::CompressiveEncoding& encoding, uint64_t count) {
+    *constant->mutable_def_compression() = encoding;
+    constant->set_num_def_values(count);
+  });
+  page.encoding = layout.SerializeAsString();
+  return page;
+}
+
+namespace {
+
+constexpr size_t kMaxInlineBytes = 32;
+
+// The Arrow buffers of an array of one value: their number, their lengths, their bytes.
+std::string ScalarBuffers(const LeafValues& values, size_t row) {
+  std::string out;
+  if (values.kind == LeafValues::Kind::kFixed) {
+    AppendInt<uint32_t>(&out, 1);
+    AppendInt<uint32_t>(&out, values.byte_width());
+    return out.append(reinterpret_cast<const char*>(values.data) + row * values.byte_width(), values.byte_width());
+  }
+  const uint32_t length = values.length(row);
+  AppendInt<uint32_t>(&out, 2);
+  AppendInt<uint32_t>(&out, 2 * values.offset_bits / 8);
+  AppendInt<uint32_t>(&out, length);
+  if (values.offset_bits == 64) {
+    AppendInt<uint64_t>(&out, 0);
+    AppendInt<uint64_t>(&out, length);
+  } else {
+    AppendInt<uint32_t>(&out, 0);
+    AppendInt<uint32_t>(&out, length);
+  }
+  return length == 0 ? out : out.append(reinterpret_cast<const char*>(values.data) + values.offsets[row], length);
+}
+
+}  // namespace
+
+EncodedPage LayoutConstant(const PageLevels& levels, const LeafValues& values, size_t row) {
+  PageLayout layout;
+  auto* constant = layout.mutable_constant_layout();
+  SetLayers(levels, constant->mutable_layers());
+  EncodedPage page;
+  const bool is_inline = values.kind == LeafValues::Kind::kFixed && values.byte_width() <= kMaxInlineBytes;
+  if (is_inline && values.bits == 1) {
+    constant->set_inline_value(std::string(1, static_cast<char>((values.data[row / 8] >> (row % 8)) & 1)));
+  } else if (is_inline) {
+    constant->set_inline_value(std::string(reinterpret_cast<const char*>(values.data) + row * values.byte_width(), values.byte_width()));
+  } else {
+    page.buffers.push_back(Bytes::FromString(ScalarBuffers(values, row)));
+  }
+  if (!levels.rep.empty() || !levels.def.empty()) {
+    page.buffers.push_back(Bytes::FromString(LevelBytes(levels.rep)));
+    page.buffers.push_back(Bytes::FromString(LevelBytes(levels.def)));
+  }
   page.encoding = layout.SerializeAsString();
   return page;
 }

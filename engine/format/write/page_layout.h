@@ -26,6 +26,9 @@ std::optional<EncodedPage> LayoutMiniBlock(const PageLevels& levels, const Chunk
 // Nothing else than levels: all values are null, or there are none.
 EncodedPage LayoutNoValues(const PageLevels& levels, FileVersion version);
 
+// Every valid item has the value of `row` (2.2 only); fixed width or strings.
+EncodedPage LayoutConstant(const PageLevels& levels, const LeafValues& values, size_t row);
+
 // How the values lie in a full-zip page.
 struct ZippedValues {
   pb::v21::CompressiveEncoding encoding;

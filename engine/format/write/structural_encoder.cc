@@ -5,6 +5,10 @@
 #include <optional>
 
 #include "engine/format/write/block_codec.h"
+#include "engine/format/write/compress.h"
+#include "engine/format/write/dictionary.h"
+#include "engine/format/write/encoding_wishes.h"
+#include "engine/format/write/fsst.h"
 #include "engine/format/write/page_layout.h"
 
 namespace lancefs {
@@ -13,41 +17,14 @@ namespace {
 using Kind = LeafValues::Kind;
 
 constexpr uint64_t kWideValue = 256;          // bytes from which values are zipped
-constexpr uint32_t kStringChunkBytes = 4096;
-
-const std::string* Metadata(const Field& field, const char* key) {
-  const auto it = field.metadata.find(key);
-  return it == field.metadata.end() ? nullptr : &it->second;
-}
+constexpr uint64_t kLongText = 32 * 1024;     // bytes from which strings are compressed one by one
+constexpr uint64_t kDictionaryOverhead = 96;  // one more buffer, a longer message
+constexpr uint64_t kSmallLevels = 512;        // levels that may stay raw in a constant page
 
 uint64_t LongestValue(const LeafValues& values) {
   uint32_t longest = 0;
   for (size_t i = 0; i < values.count; ++i) longest = std::max(longest, values.length(i));
   return longest;
-}
-
-// Raw block form of dictionary items (formats/file.md 4.2 and 4.1).
-EncodedDictionary RawDictionary(const LeafValues& items) {
-  EncodedDictionary out;
-  out.num_items = items.count;
-  if (items.kind != Kind::kVariable) {
-    out.encoding = FlatEncoding(items.bits);
-    out.buffer = Bytes(items.owner, items.data, items.data_bytes());
-    return out;
-  }
-  *out.encoding.mutable_variable()->mutable_offsets() = FlatEncoding(items.offset_bits);
-  std::string bytes;
-  const auto append = [&](uint64_t value) {
-    char raw[sizeof(value)];
-    std::memcpy(raw, &value, sizeof(value));
-    bytes.append(raw, items.offset_bits == 64 ? 8 : 4);
-  };
-  append(items.offset_bits);
-  append((items.offset_bits / 8) * (2 + items.offsets.size()));
-  for (const uint32_t offset : items.offsets) append(offset);
-  bytes.append(reinterpret_cast<const char*>(items.data), items.data_bytes());
-  out.buffer = Bytes::FromString(std::move(bytes));
-  return out;
 }
 
 // Rows of nested fixed-size lists as the bytes of one value each: bitmaps, then the elements.
@@ -91,7 +68,7 @@ ZippedValues ZipFixedLists(const LeafValues& values, std::string* storage) {
 
 class PageEncoder {
  public:
-  PageEncoder(const LeafPath& path, FileVersion version) : path_(path), version_(version) {}
+  PageEncoder(const LeafPath& path, FileVersion version) : path_(path), version_(version), wishes_(WishesOf(*path.field, *path.root)) {}
 
   // Nothing: the rows must be split.
   Result<std::optional<EncodedPage>> Encode(const ArraySlices& rows) {
@@ -113,28 +90,101 @@ class PageEncoder {
       return std::optional<EncodedPage>(LayoutNoValues(page_.levels, version_));
     }
     LANCEFS_ASSIGN_OR_RETURN(values_, CollectValues(page_, *path_.field->type, path_.name));
-    if (!WantsFullZip()) return EncodeMiniBlock();
-    return std::optional<EncodedPage>(EncodeFullZip());
+    if (std::optional<EncodedPage> constant = EncodeConstant()) return constant;
+    RepeatUnderNulls(page_.validity, &values_);
+    if (values_.dictionary != nullptr) return EncodeWithDictionary(values_, *values_.dictionary);
+    const bool full_zip = WantsFullZip();
+    if (std::optional<DictionaryValues> dictionary = MakeDictionary(full_zip)) {
+      return EncodeWithDictionary(dictionary->indices, dictionary->items);
+    }
+    if (full_zip) return std::optional<EncodedPage>(EncodeFullZip());
+    return EncodeMiniBlock();
   }
 
   bool WantsFullZip() const {
     if (values_.dictionary != nullptr || !values_.packed_bits.empty()) return false;
-    const std::string* wish = Metadata(*path_.root, "lance-encoding:structural-encoding");
     if (values_.kind == Kind::kFixedLists && values_.row_bits() % 8 != 0) return false;
-    if (wish != nullptr && *wish == "fullzip") return true;
-    if (wish != nullptr && *wish == "miniblock") return false;
+    if (wishes_.structure != EncodingWishes::Structure::kAuto) return wishes_.structure == EncodingWishes::Structure::kFullZip;
     const uint64_t widest = values_.kind == Kind::kVariable ? LongestValue(values_) : values_.row_bits() / 8;
     return widest >= kWideValue;
   }
 
-  Result<std::optional<EncodedPage>> EncodeMiniBlock() {
+  // All values alike (2.2): the value once, and the levels if there are any.
+  std::optional<EncodedPage> EncodeConstant() const {
+    const bool suits = (values_.kind == Kind::kFixed && values_.packed_bits.empty()) || values_.kind == Kind::kVariable;
+    if (version_ != FileVersion::kV2_2 || !suits || values_.dictionary != nullptr) return std::nullopt;
+    // Levels are stored raw there; many of them are smaller in mini-blocks.
+    const bool has_levels = !page_.levels.rep.empty() || !page_.levels.def.empty();
+    if (has_levels && page_.levels.num_levels > kSmallLevels) return std::nullopt;
+    const std::optional<size_t> row = ConstantRow();
+    if (!row) return std::nullopt;
+    return LayoutConstant(page_.levels, values_, *row);
+  }
+
+  // A row with the value that all valid rows have.
+  std::optional<size_t> ConstantRow() const {
+    std::optional<size_t> first;
+    for (size_t i = 0; i < values_.count; ++i) {
+      if (!page_.validity.empty() && !((page_.validity[i / 8] >> (i % 8)) & 1)) continue;
+      if (!first) {
+        first = i;
+      } else if (!SameValue(*first, i)) {
+        return std::nullopt;
+      }
+    }
+    return first;
+  }
+  bool SameValue(size_t a, size_t b) const {
+    if (values_.kind == Kind::kVariable) {
+      return values_.length(a) == values_.length(b) && std::memcmp(values_.data + values_.offsets[a], values_.data + values_.offsets[b], values_.length(a)) == 0;
+    }
+    if (values_.bits == 1) return ((values_.data[a / 8] >> (a % 8)) & 1) == ((values_.data[b / 8] >> (b % 8)) & 1);
+    return std::memcmp(values_.data + a * values_.byte_width(), values_.data + b * values_.byte_width(), values_.byte_width()) == 0;
+  }
+
+  // What the values would take without a dictionary.
+  uint64_t PlainBytes(bool full_zip) const {
+    if (values_.kind == Kind::kVariable) {
+      const bool text = wishes_.compression != EncodingWishes::Compression::kNone && !values_.is_binary;
+      return values_.count * values_.offset_bits / 8 + (text ? values_.data_bytes() * 6 / 10 : values_.data_bytes());
+    }
+    if (full_zip) return values_.data_bytes();
+    EncodingWishes plain = wishes_;
+    plain.compression = EncodingWishes::Compression::kAuto;
+    return ChunkFixed(values_, plain).PageBytes();
+  }
+  std::optional<DictionaryValues> MakeDictionary(bool full_zip) const {
+    const uint32_t least_bits = wishes_.compresses() ? 64 : 32;
+    const bool fixed = values_.kind == Kind::kFixed && values_.bits >= least_bits;
+    if (values_.kind != Kind::kVariable && !fixed) return std::nullopt;
+    const uint64_t plain = PlainBytes(full_zip);
+    if (plain < kDictionaryOverhead) return std::nullopt;
+    std::optional<DictionaryValues> dictionary = BuildDictionary(values_, page_.validity, plain - kDictionaryOverhead, wishes_);
+    // For strings the plain size is a guess with a margin; for fixed widths it is exact.
+    if (dictionary && fixed) {
+      const uint64_t bytes = ChunkFixed(dictionary->indices, {}).PageBytes() + EncodeDictionaryItems(dictionary->items, wishes_).buffer.size();
+      if (bytes + kDictionaryOverhead >= plain) return std::nullopt;
+    }
+    return dictionary;
+  }
+
+  Result<std::optional<EncodedPage>> EncodeWithDictionary(const LeafValues& indices, const LeafValues& items) const {
     if (!LevelsFit()) return std::optional<EncodedPage>();
-    ChunkedValues chunked = values_.kind == Kind::kVariable     ? ChunkVariable(values_, kStringChunkBytes)
-                            : values_.kind == Kind::kFixedLists ? ChunkFixedLists(values_)
-                                                                : ChunkFlat(values_);
-    std::optional<EncodedDictionary> dictionary;
-    if (values_.dictionary != nullptr) dictionary = RawDictionary(*values_.dictionary);
-    return LayoutMiniBlock(page_.levels, chunked, dictionary ? &*dictionary : nullptr, version_);
+    EncodingWishes wishes = wishes_;
+    wishes.byte_stream_split = EncodingWishes::Switch::kOff;
+    const EncodedDictionary dictionary = EncodeDictionaryItems(items, wishes_);
+    return LayoutMiniBlock(page_.levels, ChunkFixed(indices, wishes), &dictionary, version_);
+  }
+
+  Result<std::optional<EncodedPage>> EncodeMiniBlock() const {
+    if (!LevelsFit()) return std::optional<EncodedPage>();
+    const ChunkedValues chunked = values_.kind == Kind::kVariable     ? ChunkVariable(values_, wishes_)
+                                  : values_.kind == Kind::kFixedLists ? ChunkFixedLists(values_)
+                                                                      : ChunkFixed(values_, wishes_);
+    std::optional<EncodedPage> page = LayoutMiniBlock(page_.levels, chunked, nullptr, version_);
+    // Values too long for a chunk fit in no split either.
+    if (!page && values_.kind == Kind::kVariable && LongestValue(values_) >= kWideValue) return std::optional<EncodedPage>(EncodeFullZip());
+    return page;
   }
 
   // Whether any chunk of up to 4096 values surely has few enough levels.
@@ -157,14 +207,56 @@ class PageEncoder {
     return previous + current <= limit;
   }
 
+  // The strings as they stand in a full-zip page: each compressed alone, as codes, or as they are.
+  LeafValues SqueezeStrings(pb::v21::CompressiveEncoding* encoding) const {
+    pb::v21::CompressiveEncoding plain;
+    *plain.mutable_variable()->mutable_offsets() = FlatEncoding(values_.offset_bits);
+    const bool wanted = wishes_.compresses() || (wishes_.compression == EncodingWishes::Compression::kAuto && LongestValue(values_) > kLongText);
+    if (wanted && values_.data_bytes() >= kLongText) {
+      LeafValues frames = CompressEach();
+      if (frames.data_bytes() < values_.data_bytes()) {
+        encoding->mutable_general()->mutable_compression()->set_scheme(pb::v21::COMPRESSION_ZSTD);
+        encoding->mutable_general()->mutable_compression()->set_level(wishes_.level);
+        *encoding->mutable_general()->mutable_values() = std::move(plain);
+        return frames;
+      }
+    } else if (WantsFsst(values_, wishes_)) {
+      const FsstTable table = FsstTable::Train(values_);
+      LeafValues codes = table.Encode(values_);
+      if (codes.data_bytes() + FsstTable::kSerializedSize < values_.data_bytes()) {
+        encoding->mutable_fsst()->set_symbol_table(table.Serialize());
+        *encoding->mutable_fsst()->mutable_values() = std::move(plain);
+        return codes;
+      }
+    }
+    *encoding = std::move(plain);
+    return values_;
+  }
+
+  LeafValues CompressEach() const {
+    LeafValues out = values_;
+    std::string frames;
+    for (size_t i = 0; i < values_.count; ++i) {
+      out.offsets[i] = static_cast<uint32_t>(frames.size());
+      const bool valid = page_.validity.empty() || ((page_.validity[i / 8] >> (i % 8)) & 1);
+      if (valid) AppendZstd({values_.data + values_.offsets[i], values_.length(i)}, wishes_.level, &frames);
+    }
+    out.offsets[values_.count] = static_cast<uint32_t>(frames.size());
+    const Bytes bytes = Bytes::FromString(std::move(frames));
+    out.data = bytes.data();
+    out.owner = bytes.owner();
+    return out;
+  }
+
   EncodedPage EncodeFullZip() const {
     ZippedValues zipped;
     std::string storage;
+    LeafValues strings;
     if (values_.kind == Kind::kVariable) {
-      *zipped.encoding.mutable_variable()->mutable_offsets() = FlatEncoding(values_.offset_bits);
-      zipped.offset_bits = values_.offset_bits;
-      zipped.offsets = &values_.offsets;
-      zipped.data = values_.data;
+      strings = SqueezeStrings(&zipped.encoding);
+      zipped.offset_bits = strings.offset_bits;
+      zipped.offsets = &strings.offsets;
+      zipped.data = strings.data;
     } else if (values_.kind == Kind::kFixedLists) {
       zipped = ZipFixedLists(values_, &storage);
     } else if (values_.bits == 1) {
@@ -196,7 +288,8 @@ class PageEncoder {
 
  private:
   const LeafPath& path_;
-  FileVersion version_;
+  const FileVersion version_;
+  const EncodingWishes wishes_;
   ShreddedPage page_;
   LeafValues values_;
 };

@@ -292,7 +292,9 @@ class FieldEncoder {
   Status EncodeStruct(const Field& field, const std::string& name, const ArraySlices& slices) {
     PageBuilder builder(field);
     builder.AddStruct();
-    Emit(builder.Finish(static_cast<uint64_t>(CountRows(slices))));
+    EncodedPage header = builder.Finish(static_cast<uint64_t>(CountRows(slices)));
+    header.joins = true;  // readers want a struct column to have a single page
+    Emit(std::move(header));
     for (size_t c = 0; c < field.children.size(); ++c) {
       ArraySlices children;
       for (const ArraySlice& slice : slices) {
