@@ -277,10 +277,10 @@ TEST_F(RowsIn, JsonArrayAndSequence) {
     EXPECT_EQ(Cells(Read("c.json", "[]\n", schema, bytes), "a"), "");
     EXPECT_EQ(Cells(Read("c.json", " [ ] ", schema, bytes), "a"), "");
   }
-  ExpectRefused("a.json", "[{\"a\":1},{\"a\":2}", schema, "row 3: the array is not closed");
+  ExpectRefused("a.json", "[{\"a\":1},{\"a\":2}", schema, "row 2: the JSON text is cut off");
   ExpectRefused("a.json", "[{\"a\":1},]", schema, "row 1: a comma before the end of the array");
   ExpectRefused("a.json", "[{\"a\":1} {\"a\":2}]", schema, "row 1: no comma behind the object, at {\"a\":2}");
-  ExpectRefused("a.json", "[{\"a\":1}] x", schema, "row 2: more text behind the end of the array");
+  ExpectRefused("a.json", "[{\"a\":1}] x", schema, "row 1: more text behind the end of the array");
   ExpectRefused("a.json", "[{\"a\":1},{\"a\":{}}]", schema, "row 2, column 'a': {} is not an int64");
   ExpectRefused("a.json", "[1]", schema, "row 1: 1 is not a JSON object");
   ExpectRefused("a.json", "{\"a\":1", schema, "row 1: the JSON text is cut off");
