@@ -243,6 +243,10 @@ class LocalStore : public ObjectStore {
       const std::string name = entry->d_name;
       if (name == "." || name == "..") continue;
       const std::string path = prefix + name;
+      if (request.names_only && entry->d_type == DT_REG) {
+        if (path > request.start_after) result->objects.push_back({path, 0, 0, ""});
+        continue;
+      }
       struct stat st;
       if (::fstatat(::dirfd(dir.get()), entry->d_name, &st, 0) != 0) continue;  // deleted meanwhile
       if (S_ISDIR(st.st_mode)) {

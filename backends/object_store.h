@@ -44,6 +44,7 @@ struct ListRequest {
   std::string prefix;        // a directory ("a/b/", or "" for the root); ends with '/' unless empty
   std::string start_after;   // only keys that sort behind this full key (ordered stores)
   bool recursive = false;    // false: one level, sub-directories as `directories`
+  bool names_only = false;   // sizes, times and etags may be left unknown (saves local stat calls)
   size_t max_keys = 0;       // 0 = all (the store pages by itself); else at most one page of that many
 };
 

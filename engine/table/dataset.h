@@ -6,6 +6,7 @@
 // Thread safety: immutable; all calls, from any thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,10 +44,19 @@ struct FragmentInfo {
   uint64_t rows() const { return physical_rows - deleted_rows; }
 };
 
+// Where a base path of the manifest (another dataset's files, formats/table.md 1.3) can be read.
+struct ResolvedBase {
+  std::shared_ptr<ObjectStore> store;
+  std::string path;
+};
+
 struct OpenOptions {
   std::optional<uint64_t> version;   // absent = latest
   std::string tag;                   // a tag's name; not together with version
   std::string branch;                // empty = main
+  // Opens the store of a base path given as URI or absolute path; null = datasets with base paths can be
+  // opened, but reading a file behind one is an error.
+  std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;
 };
 
 class Dataset : public std::enable_shared_from_this<Dataset> {
@@ -59,6 +69,8 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
                                                      const OpContext& ctx);
   // Another version of the same dataset and branch. 1-2 requests; none for this dataset's own version.
   Result<std::shared_ptr<const Dataset>> Checkout(uint64_t version, const OpContext& ctx) const;
+  // The version that a manifest file which was just written makes; no I/O. REQUIRES: `file` is of this dataset.
+  Result<std::shared_ptr<const Dataset>> WithManifest(const std::string& file) const;
   // The newest version: this object again when it still is (one cheap request).
   Result<std::shared_ptr<const Dataset>> Latest(const OpContext& ctx) const;
   // The number of the newest version (one request).
@@ -105,7 +117,8 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root, std::string branch,
                                                                  std::string path, ManifestNaming naming, ManifestFile file,
                                                                  std::shared_ptr<Shared> shared);
-  Result<std::string> BaseDirectory(std::optional<uint32_t> base_id, const std::string& kind, std::shared_ptr<ObjectStore>* store) const;
+  // The directory of data files or deletion files (`kind` is "data" or "_deletions") and its store.
+  Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
 
   std::shared_ptr<ObjectStore> store_;
   std::string root_;     // of main

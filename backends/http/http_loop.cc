@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/http/http_loop.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <charconv>
+#include <new>
+#include <thread>
+
+namespace lancefs {
+namespace {
+
+// How late a cancel or a passed deadline is noticed while nothing else happens.
+constexpr auto kExpiryCheck = std::chrono::milliseconds(10);
+constexpr uint64_t kMaxErrorBody = 1 << 20;
+
+std::atomic<HttpLoop*> global_loop{nullptr};
+
+long Milliseconds(std::chrono::milliseconds value) { return static_cast<long>(std::max<int64_t>(1, value.count())); }
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+// ---- One transfer ---------------------------------------------------------------------------
+
+HttpTransfer::HttpTransfer(std::shared_ptr<const HttpConfig> config, HttpRequest request, OpContext ctx)
+    : config_(std::move(config)),
+      request_(std::move(request)),
+      ctx_(std::move(ctx)),
+      origin_(UrlOrigin(request_.url)),
+      start_at_(request_.delay.count() > 0 ? Clock::now() + request_.delay : Clock::time_point()) {}
+
+HttpTransfer::~HttpTransfer() { curl_slist_free_all(header_list_); }
+
+void HttpTransfer::Configure(CURL* easy) {
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
+  // Signed paths must reach the server as they were signed.
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text_);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L * 1024);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
+  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &HttpTransfer::OnHeader);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &HttpTransfer::OnBody);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  SetMethod(easy);
+  for (const auto& [name, value] : request_.headers) {
+    // libcurl drops "Name:" without a value unless it is written "Name;".
+    const std::string line = value.empty() ? name + ";" : name + ": " + value;
+    header_list_ = curl_slist_append(header_list_, line.c_str());
+  }
+  // What libcurl would add by itself and what was not signed.
+  for (const char* unwanted : {"Expect:", "Accept:"}) header_list_ = curl_slist_append(header_list_, unwanted);
+  const bool has_type = std::any_of(request_.headers.begin(), request_.headers.end(),
+                                    [](const auto& header) { return header.first == "content-type"; });
+  if (!has_type) header_list_ = curl_slist_append(header_list_, "Content-Type:");
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, header_list_);
+  if (!config_->user_agent.empty()) curl_easy_setopt(easy, CURLOPT_USERAGENT, config_->user_agent.c_str());
+  SetConnection(easy);
+  SetTls(easy);
+}
+
+void HttpTransfer::SetMethod(CURL* easy) {
+  const uint64_t size = request_.body_size();
+  switch (request_.method) {
+    case HttpMethod::kGet: curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); return;
+    case HttpMethod::kHead: curl_easy_setopt(easy, CURLOPT_NOBODY, 1L); return;
+    case HttpMethod::kDelete:
+      if (size == 0) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+        return;
+      }
+      break;
+    case HttpMethod::kPut:
+    case HttpMethod::kPost: break;
+  }
+  curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, std::string(HttpMethodName(request_.method)).c_str());
+  curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(size));
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, &HttpTransfer::OnRead);
+  curl_easy_setopt(easy, CURLOPT_READDATA, this);
+  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &HttpTransfer::OnSeek);
+  curl_easy_setopt(easy, CURLOPT_SEEKDATA, this);
+}
+
+void HttpTransfer::SetConnection(CURL* easy) const {
+  const long version = config_->http2_only    ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                       : config_->http1_only ? CURL_HTTP_VERSION_1_1
+                                             : CURL_HTTP_VERSION_2TLS;
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(config_->connect_timeout));
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, Milliseconds(config_->timeout));
+  if (config_->read_timeout.count() > 0) {
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((config_->read_timeout.count() + 999) / 1000));
+  }
+  curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, static_cast<long>(std::max<int64_t>(1, config_->pool_idle_timeout.count() / 1000)));
+  if (!config_->keep_idle_connections) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, config_->randomize_addresses ? 1L : 0L);
+  if (!config_->proxy_url.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, config_->proxy_url.c_str());
+  if (!config_->proxy_excludes.empty()) curl_easy_setopt(easy, CURLOPT_NOPROXY, config_->proxy_excludes.c_str());
+  if (!config_->proxy_url.empty() && !config_->proxy_ca_certificate.empty()) {
+    curl_blob blob{const_cast<char*>(config_->proxy_ca_certificate.data()), config_->proxy_ca_certificate.size(), CURL_BLOB_NOCOPY};
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
+  }
+}
+
+void HttpTransfer::SetTls(CURL* easy) const {
+  if (config_->allow_invalid_certificates) {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  if (config_->disable_system_certificates) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
+  if (!config_->ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, config_->ca_file.c_str());
+  if (!config_->ca_path.empty()) curl_easy_setopt(easy, CURLOPT_CAPATH, config_->ca_path.c_str());
+}
+
+size_t HttpTransfer::OnHeader(char* data, size_t size, size_t count, void* self) {
+  static_cast<HttpTransfer*>(self)->TakeHeader(std::string_view(data, size * count));
+  return size * count;
+}
+
+void HttpTransfer::TakeHeader(std::string_view line) {
+  if (line.starts_with("HTTP/")) {
+    // A new answer: whatever came before was informational (1xx).
+    response_.headers.clear();
+    response_.status = 0;
+    const size_t space = line.find(' ');
+    if (space != std::string_view::npos) std::from_chars(line.data() + space + 1, line.data() + line.size(), response_.status);
+    return;
+  }
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  std::string name(line.substr(0, colon));
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  response_.headers.emplace_back(std::move(name), Trim(line.substr(colon + 1)));
+}
+
+size_t HttpTransfer::OnBody(char* data, size_t size, size_t count, void* self) {
+  return static_cast<HttpTransfer*>(self)->TakeBody(std::string_view(data, size * count)) ? size * count : 0;
+}
+
+// Finds the place for the body once its head is known. False when it is too long.
+bool HttpTransfer::ReserveBody() {
+  body_started_ = true;
+  const std::string_view length_text = response_.header("content-length");
+  uint64_t length = 0;
+  known_size_ = !length_text.empty() &&
+                std::from_chars(length_text.data(), length_text.data() + length_text.size(), length).ec == std::errc();
+  const bool success = response_.status >= 200 && response_.status < 300;
+  if (success && request_.sink.data != nullptr) {
+    known_size_ = true;
+    to_ = request_.sink.data;
+    room_ = request_.sink.size;
+    return length <= room_;
+  }
+  room_ = success ? request_.max_body : kMaxErrorBody;
+  if (!known_size_) return true;
+  if (length > room_) return false;
+  buffer_ = Bytes::Allocate(length, &to_);
+  room_ = length;
+  return true;
+}
+
+bool HttpTransfer::TakeBody(std::string_view data) {
+  try {
+    if ((!body_started_ && !ReserveBody()) || data.size() > room_ - received_) {
+      too_long_ = true;
+      return false;
+    }
+    if (known_size_) {
+      std::memcpy(to_ + received_, data.data(), data.size());
+    } else {
+      growing_.append(data);
+    }
+  } catch (const std::bad_alloc&) {
+    too_long_ = true;
+    return false;
+  }
+  received_ += data.size();
+  return true;
+}
+
+size_t HttpTransfer::OnRead(char* to, size_t size, size_t count, void* self) {
+  auto* transfer = static_cast<HttpTransfer*>(self);
+  const auto& body = transfer->request_.body;
+  size_t done = 0;
+  while (done < size * count && transfer->send_part_ < body.size()) {
+    const Bytes& part = body[transfer->send_part_];
+    const size_t length = std::min(size * count - done, part.size() - transfer->send_offset_);
+    if (length > 0) std::memcpy(to + done, part.data() + transfer->send_offset_, length);
+    done += length;
+    transfer->send_offset_ += length;
+    if (transfer->send_offset_ == part.size()) {
+      ++transfer->send_part_;
+      transfer->send_offset_ = 0;
+    }
+  }
+  transfer->sent_ += done;
+  return done;
+}
+
+// libcurl rewinds to send again on a fresh connection after a kept-alive one died. It cannot know
+// whether the server has applied the request, so only idempotent ones may.
+int HttpTransfer::OnSeek(void* self, curl_off_t offset, int origin) {
+  auto* transfer = static_cast<HttpTransfer*>(self);
+  if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+  if (!transfer->request_.idempotent && transfer->sent_ > 0) return CURL_SEEKFUNC_FAIL;
+  transfer->send_part_ = 0;
+  transfer->send_offset_ = 0;
+  transfer->sent_ = 0;
+  return CURL_SEEKFUNC_OK;
+}
+
+void HttpTransfer::ClassifyFailure(CURL* easy, CURLcode code) {
+  long request_bytes = 0;
+  curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+  const bool sent = request_bytes > 0;
+  response_.failure_text = error_text_[0] != 0 ? error_text_ : curl_easy_strerror(code);
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT: response_.failure = HttpFailure::kConnect; return;
+    case CURLE_OPERATION_TIMEDOUT: response_.failure = sent ? HttpFailure::kTimeout : HttpFailure::kConnect; return;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_BAD_FUNCTION_ARGUMENT: response_.failure = HttpFailure::kProtocol; return;
+    case CURLE_WRITE_ERROR:
+      response_.failure = too_long_ ? HttpFailure::kTooLong : HttpFailure::kInterrupted;
+      if (too_long_) response_.failure_text = "the answer is longer than expected";
+      return;
+    default: response_.failure = sent ? HttpFailure::kInterrupted : HttpFailure::kConnect; return;
+  }
+}
+
+void HttpTransfer::Complete(CURL* easy, CURLcode code) {
+  if (code != CURLE_OK) {
+    ClassifyFailure(easy, code);
+  } else if (!known_size_) {
+    response_.body = Bytes::FromString(std::move(growing_));
+  } else if (buffer_.owner() != nullptr) {
+    response_.body = buffer_.Slice(0, received_);
+  } else {
+    response_.body = Bytes(request_.sink.owner, to_, received_);
+  }
+  promise_.Set(std::move(response_));
+}
+
+// ---- The loop -------------------------------------------------------------------------------
+
+HttpLoop& HttpLoop::Global() {
+  static std::once_flag once;
+  static std::mutex making;
+  // Threads do not survive a fork: the child starts a loop of its own.
+  std::call_once(once, [] {
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    pthread_atfork([] { making.lock(); }, [] { making.unlock(); },
+                   [] {
+                     global_loop.store(nullptr);
+                     making.unlock();
+                   });
+  });
+  HttpLoop* loop = global_loop.load(std::memory_order_acquire);
+  if (loop != nullptr) return *loop;
+  std::lock_guard lock(making);
+  loop = global_loop.load(std::memory_order_acquire);
+  if (loop == nullptr) {
+    loop = new HttpLoop;  // never destroyed: transfers may run until the process ends
+    global_loop.store(loop, std::memory_order_release);
+  }
+  return *loop;
+}
+
+HttpLoop::HttpLoop() : multi_(curl_multi_init()) {
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 256L);
+  std::thread([this] { Run(); }).detach();
+}
+
+void HttpLoop::Submit(std::unique_ptr<HttpTransfer> transfer) {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    wake = submitted_.empty();
+    submitted_.push_back(std::move(transfer));
+  }
+  // The first of a batch wakes the loop, which then takes them all.
+  if (wake) curl_multi_wakeup(multi_);
+}
+
+void HttpLoop::Run() {
+  pthread_setname_np(pthread_self(), "lancefs-http");
+  while (true) {
+    TakeSubmitted();
+    StartDue();
+    int running = 0;
+    curl_multi_perform(multi_, &running);
+    FinishDone();
+    AbortExpired();
+    curl_multi_poll(multi_, nullptr, 0, PollTimeoutMs(), nullptr);
+  }
+}
+
+void HttpLoop::TakeSubmitted() {
+  std::vector<std::unique_ptr<HttpTransfer>> batch;
+  {
+    std::lock_guard lock(mutex_);
+    batch.swap(submitted_);
+  }
+  for (auto& transfer : batch) {
+    if (transfer->start_at() != Clock::time_point()) {
+      const Clock::time_point at = transfer->start_at();
+      delayed_.emplace(at, std::move(transfer));
+      continue;
+    }
+    Host& host = hosts_[transfer->origin()];
+    host.waiting.push_back(std::move(transfer));
+    StartWaiting(&host);
+  }
+}
+
+void HttpLoop::StartDue() {
+  while (!delayed_.empty() && delayed_.begin()->first <= Clock::now()) {
+    std::unique_ptr<HttpTransfer> transfer = std::move(delayed_.begin()->second);
+    delayed_.erase(delayed_.begin());
+    Host& host = hosts_[transfer->origin()];
+    host.waiting.push_back(std::move(transfer));
+    StartWaiting(&host);
+  }
+}
+
+void HttpLoop::StartWaiting(Host* host) {
+  while (!host->waiting.empty() && host->running < host->waiting.front()->max_parallel()) {
+    std::unique_ptr<HttpTransfer> transfer = std::move(host->waiting.front());
+    host->waiting.pop_front();
+    if (Status status = transfer->ctx().Check(); !status.ok()) {
+      transfer->Fail(std::move(status));
+      continue;
+    }
+    CURL* easy = nullptr;
+    if (idle_.empty()) {
+      easy = curl_easy_init();
+    } else {
+      easy = idle_.back();
+      idle_.pop_back();
+    }
+    transfer->Configure(easy);
+    ++host->running;
+    curl_multi_add_handle(multi_, easy);
+    running_.emplace(easy, std::move(transfer));
+  }
+}
+
+void HttpLoop::FinishDone() {
+  int left = 0;
+  while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    const CURLcode code = message->data.result;
+    EndTransfer(message->easy_handle, &code, Status::OK());
+  }
+}
+
+// With `code` the transfer is complete, else it is aborted with `status`.
+void HttpLoop::EndTransfer(CURL* easy, const CURLcode* code, Status status) {
+  const auto it = running_.find(easy);
+  std::unique_ptr<HttpTransfer> transfer = std::move(it->second);
+  running_.erase(it);
+  curl_multi_remove_handle(multi_, easy);  // an unfinished transfer closes its connection here
+  Host& host = hosts_[transfer->origin()];
+  --host.running;
+  StartWaiting(&host);
+  if (code != nullptr) {
+    transfer->Complete(easy, *code);
+  } else {
+    transfer->Fail(std::move(status));
+  }
+  curl_easy_reset(easy);
+  if (idle_.size() < 64) {
+    idle_.push_back(easy);
+  } else {
+    curl_easy_cleanup(easy);
+  }
+}
+
+void HttpLoop::AbortExpired() {
+  const Clock::time_point now = Clock::now();
+  if (now < next_expiry_check_) return;
+  next_expiry_check_ = now + kExpiryCheck;
+  std::vector<std::pair<CURL*, Status>> expired;
+  for (const auto& [easy, transfer] : running_) {
+    if (Status status = transfer->ctx().Check(); !status.ok()) expired.emplace_back(easy, std::move(status));
+  }
+  for (auto& [easy, status] : expired) EndTransfer(easy, nullptr, std::move(status));
+  for (auto it = delayed_.begin(); it != delayed_.end();) {
+    Status status = it->second->ctx().Check();
+    if (status.ok()) {
+      ++it;
+      continue;
+    }
+    it->second->Fail(std::move(status));
+    it = delayed_.erase(it);
+  }
+  for (auto it = hosts_.begin(); it != hosts_.end();) {
+    auto& waiting = it->second.waiting;
+    std::erase_if(waiting, [](const std::unique_ptr<HttpTransfer>& transfer) {
+      Status status = transfer->ctx().Check();
+      if (status.ok()) return false;
+      transfer->Fail(std::move(status));
+      return true;
+    });
+    it = waiting.empty() && it->second.running == 0 ? hosts_.erase(it) : std::next(it);
+  }
+}
+
+int HttpLoop::PollTimeoutMs() const {
+  if (!running_.empty()) return 20;
+  if (delayed_.empty()) return 60000;
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(delayed_.begin()->first - Clock::now()).count() + 1;
+  return static_cast<int>(std::clamp<int64_t>(wait, 0, 20));
+}
+
+}  // namespace lancefs

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The event loop behind HttpClient; private to backends/http.
+//
+// Thread safety: Submit from any thread; everything else belongs to the loop's thread.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/http/http_client.h"
+
+namespace lancefs {
+
+// One request on its way. Its address is stable: libcurl holds it.
+class HttpTransfer {
+ public:
+  using Clock = OpContext::Clock;
+
+  HttpTransfer(std::shared_ptr<const HttpConfig> config, HttpRequest request, OpContext ctx);
+  ~HttpTransfer();
+
+  Future<HttpResponse> future() const { return promise_.future(); }
+  const OpContext& ctx() const { return ctx_; }
+  const std::string& origin() const { return origin_; }
+  size_t max_parallel() const { return config_->max_parallel; }
+  Clock::time_point start_at() const { return start_at_; }
+
+  // Prepares `easy`; it must be reset and stays owned by the caller.
+  void Configure(CURL* easy);
+  // Makes the response out of libcurl's verdict and completes the future.
+  void Complete(CURL* easy, CURLcode code);
+  void Fail(Status status) { promise_.Set(std::move(status)); }
+
+ private:
+  static size_t OnHeader(char* data, size_t size, size_t count, void* self);
+  static size_t OnBody(char* data, size_t size, size_t count, void* self);
+  static size_t OnRead(char* to, size_t size, size_t count, void* self);
+  static int OnSeek(void* self, curl_off_t offset, int origin);
+  void SetMethod(CURL* easy);
+  void SetConnection(CURL* easy) const;
+  void SetTls(CURL* easy) const;
+  void TakeHeader(std::string_view line);
+  bool TakeBody(std::string_view data);
+  bool ReserveBody();
+  void ClassifyFailure(CURL* easy, CURLcode code);
+
+  std::shared_ptr<const HttpConfig> config_;
+  HttpRequest request_;
+  OpContext ctx_;
+  std::string origin_;
+  Clock::time_point start_at_;
+  Promise<HttpResponse> promise_;
+  curl_slist* header_list_ = nullptr;
+  char error_text_[CURL_ERROR_SIZE] = {};
+
+  HttpResponse response_;
+  size_t send_part_ = 0;     // which of request_.body is being sent
+  size_t send_offset_ = 0;   // how much of it is
+  uint64_t sent_ = 0;
+  bool body_started_ = false;
+  bool too_long_ = false;
+  bool known_size_ = false;  // the body goes to `to_`
+  Bytes buffer_;             // owns to_ unless the sink does
+  uint8_t* to_ = nullptr;
+  uint64_t room_ = 0;
+  uint64_t received_ = 0;
+  std::string growing_;      // a body of unknown size
+};
+
+class HttpLoop {
+ public:
+  // The process's loop; a forked child gets its own.
+  static HttpLoop& Global();
+  void Submit(std::unique_ptr<HttpTransfer> transfer);
+
+ private:
+  using Clock = OpContext::Clock;
+  struct Host {
+    size_t running = 0;
+    std::deque<std::unique_ptr<HttpTransfer>> waiting;
+  };
+
+  HttpLoop();
+  void Run();
+  void TakeSubmitted();
+  void StartDue();
+  void StartWaiting(Host* host);
+  void FinishDone();
+  void EndTransfer(CURL* easy, const CURLcode* code, Status status);
+  void AbortExpired();
+  int PollTimeoutMs() const;
+
+  CURLM* multi_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<HttpTransfer>> submitted_;  // guarded by mutex_; the rest is the thread's
+  std::multimap<Clock::time_point, std::unique_ptr<HttpTransfer>> delayed_;
+  std::unordered_map<std::string, Host> hosts_;
+  std::unordered_map<CURL*, std::unique_ptr<HttpTransfer>> running_;
+  std::vector<CURL*> idle_;  // easy handles for the next transfers
+  Clock::time_point next_expiry_check_{};
+};
+
+}  // namespace lancefs

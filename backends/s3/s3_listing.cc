@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/s3/s3_listing.h"
+
+#include <charconv>
+
+#include "backends/s3/s3_time.h"
+#include "backends/xml.h"
+
+namespace lancefs {
+namespace {
+
+Result<ObjectMeta> ParseContents(const XmlElement& contents) {
+  ObjectMeta meta;
+  meta.path = contents.Text("Key");
+  if (meta.path.empty()) return Status::Corruption("a listed object has no key");
+  const std::string_view size = contents.Text("Size");
+  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), meta.size);
+  if (error != std::errc() || end != size.data() + size.size()) return Status::Corruption("the listed size of '" + meta.path + "' is no number");
+  meta.etag = contents.Text("ETag");
+  meta.last_modified_ns = ParseIsoDate(contents.Text("LastModified")).value_or(0);
+  return meta;
+}
+
+}  // namespace
+
+Result<S3ListPage> ParseS3ListPage(std::string_view xml) {
+  LANCEFS_ASSIGN_OR_RETURN(const XmlElement root, ParseXml(xml));
+  if (root.name != "ListBucketResult") return Status::Corruption("a listing starts with <" + root.name + ">");
+  S3ListPage page;
+  page.objects.reserve(root.children.size());
+  for (const XmlElement& child : root.children) {
+    if (child.name == "Contents") {
+      LANCEFS_ASSIGN_OR_RETURN(ObjectMeta meta, ParseContents(child));
+      // "dir/" is a marker that some tools write for a directory, not an object of ours.
+      if (!meta.path.ends_with('/')) page.objects.push_back(std::move(meta));
+    } else if (child.name == "CommonPrefixes") {
+      page.directories.emplace_back(child.Text("Prefix"));
+    } else if (child.name == "IsTruncated") {
+      page.truncated = child.text == "true";
+    } else if (child.name == "NextContinuationToken") {
+      page.continuation = child.text;
+    }
+  }
+  if (page.truncated && page.continuation.empty()) return Status::Corruption("a listing goes on, but says not where");
+  return page;
+}
+
+}  // namespace lancefs

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/s3/s3_options.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "backends/auth/digest.h"
+
+namespace lancefs {
+namespace {
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+Status CheckBucket(const std::string& bucket) {
+  const bool valid = !bucket.empty() && bucket.size() <= 255 && std::all_of(bucket.begin(), bucket.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '.' || c == '-' || c == '_';
+  });
+  if (!valid) return Status::InvalidArgument("'" + bucket + "' is not a bucket name");
+  return Status::OK();
+}
+
+class S3OptionParser {
+ public:
+  S3OptionParser(const std::string& bucket, const StorageOptions& options, const Environment& environment)
+      : reader_(options, environment, "aws_") {
+    out_.bucket = bucket;
+  }
+
+  Result<S3Options> Parse() {
+    LANCEFS_RETURN_NOT_OK(CheckBucket(out_.bucket));
+    LANCEFS_ASSIGN_OR_RETURN(out_.client, ParseClientOptions(reader_));
+    LANCEFS_RETURN_NOT_OK(ParseFlags());
+    LANCEFS_RETURN_NOT_OK(ParseEndpoint());
+    LANCEFS_RETURN_NOT_OK(ParseChecksum());
+    LANCEFS_RETURN_NOT_OK(ParseEncryption());
+    LANCEFS_RETURN_NOT_OK(ParseConditionalPut());
+    LANCEFS_RETURN_NOT_OK(ParseCredentials());
+    return std::move(out_);
+  }
+
+ private:
+  // "aws_<name>" with the alias "<name>".
+  std::optional<std::string> Get(const std::string& name) const { return reader_.Get("aws_" + name, {name}); }
+
+  Status Bool(const std::string& name, bool* field) const {
+    if (const auto value = Get(name)) {
+      LANCEFS_ASSIGN_OR_RETURN(*field, ParseBool(name, *value));
+    }
+    return Status::OK();
+  }
+
+  Status ParseFlags() {
+    LANCEFS_RETURN_NOT_OK(Bool("virtual_hosted_style_request", &out_.virtual_hosted));
+    LANCEFS_RETURN_NOT_OK(Bool("unsigned_payload", &out_.unsigned_payload));
+    LANCEFS_RETURN_NOT_OK(Bool("skip_signature", &out_.skip_signature));
+    // Nothing here tags objects or deletes in bulk; the keys are checked all the same.
+    bool ignored = false;
+    LANCEFS_RETURN_NOT_OK(Bool("disable_tagging", &ignored));
+    LANCEFS_RETURN_NOT_OK(Bool("disable_bulk_delete", &ignored));
+    bool express = out_.bucket.ends_with("--x-s3") || out_.bucket.ends_with("--xa-s3");
+    LANCEFS_RETURN_NOT_OK(Bool("s3_express", &express));
+    if (express) return Status::NotSupported("S3 Express buckets (" + out_.bucket + ") are not supported by this build");
+    if (const auto payer = Get("request_payer")) {
+      if (Lower(*payer) == "requester") {
+        out_.request_payer = true;
+      } else {
+        LANCEFS_ASSIGN_OR_RETURN(out_.request_payer, ParseBool("request_payer", *payer));
+      }
+    }
+    return Status::OK();
+  }
+
+  Status ParseEndpoint() {
+    auto region = Get("region");
+    if (!region || region->empty()) region = Get("default_region");
+    out_.region = region && !region->empty() ? *region : "us-west-2";
+    // An option of either name beats the environment's value of either name.
+    static const Environment kNoEnvironment;
+    const OptionReader options_only = reader_.WithEnvironment(kNoEnvironment);
+    auto endpoint = options_only.Get("aws_endpoint_url_s3", {});
+    if (!endpoint) endpoint = options_only.Get("aws_endpoint", kEndpointAliases);
+    if (!endpoint) endpoint = reader_.Get("aws_endpoint_url_s3", {});
+    if (!endpoint) endpoint = reader_.Get("aws_endpoint", kEndpointAliases);
+    if (!endpoint || endpoint->empty()) return Status::OK();
+    out_.endpoint = *endpoint;
+    while (out_.endpoint.ends_with('/')) out_.endpoint.pop_back();
+    const std::string_view text = out_.endpoint;
+    if (!text.starts_with("http://") && !text.starts_with("https://")) {
+      return Status::InvalidArgument("the option 'aws_endpoint' must start with http:// or https://");
+    }
+    if (text.find_first_of("?#@ ") != std::string_view::npos) {
+      return Status::InvalidArgument("the option 'aws_endpoint' must be a plain URL without user, query or fragment");
+    }
+    return Status::OK();
+  }
+
+  Status ParseChecksum() {
+    const auto value = Get("checksum_algorithm");
+    if (!value || value->empty()) return Status::OK();
+    const std::string name = Lower(*value);
+    if (name == "sha256") {
+      out_.checksum = S3Checksum::kSha256;
+    } else if (name == "crc64nvme") {
+      out_.checksum = S3Checksum::kCrc64Nvme;
+    } else {
+      return Status::InvalidArgument("the option 'aws_checksum_algorithm' must be sha256 or crc64nvme");
+    }
+    return Status::OK();
+  }
+
+  Status ParseEncryption() {
+    const auto kind = Get("server_side_encryption");
+    if (const auto key = Get("sse_kms_key_id")) out_.kms_key_id = *key;
+    if (const auto flag = Get("sse_bucket_key_enabled"); flag && !flag->empty()) {
+      LANCEFS_ASSIGN_OR_RETURN(const bool enabled, ParseBool("sse_bucket_key_enabled", *flag));
+      out_.bucket_key_enabled = enabled ? "true" : "false";
+    }
+    if (!kind || kind->empty()) return Status::OK();
+    if (*kind == "AES256") {
+      out_.encryption = S3Encryption::kSseS3;
+    } else if (*kind == "aws:kms") {
+      out_.encryption = S3Encryption::kKms;
+    } else if (*kind == "aws:kms:dsse") {
+      out_.encryption = S3Encryption::kKmsDsse;
+    } else if (*kind == "sse-c") {
+      return ParseCustomerKey();
+    } else {
+      return Status::InvalidArgument("the option 'aws_server_side_encryption' must be AES256, aws:kms, aws:kms:dsse or sse-c");
+    }
+    return Status::OK();
+  }
+
+  Status ParseCustomerKey() {
+    out_.encryption = S3Encryption::kCustomerKey;
+    out_.customer_key_base64 = Get("sse_customer_key_base64").value_or("");
+    const Result<std::string> key = Base64Decode(out_.customer_key_base64);
+    if (!key.ok() || key->size() != 32) {
+      return Status::InvalidArgument("the option 'aws_sse_customer_key_base64' must be the base64 of a 32-byte key");
+    }
+    out_.customer_key_md5_base64 = Base64Encode(Md5(*key));
+    return Status::OK();
+  }
+
+  Status ParseConditionalPut() {
+    const auto value = Get("conditional_put");
+    if (!value || value->empty() || Lower(*value) == "etag") return Status::OK();
+    if (Lower(*value) != "disabled") return Status::InvalidArgument("the option 'aws_conditional_put' must be etag or disabled");
+    out_.conditional_put = false;
+    return Status::OK();
+  }
+
+  Status ParseCredentials() {
+    if (const auto scheme = reader_.Get("aws_provider_scheme", {}); scheme && !scheme->empty() && *scheme != "token") {
+      const bool known = *scheme == "ecs" || *scheme == "irsa";
+      return known ? Status::NotSupported("the aws_provider_scheme '" + *scheme + "' is not supported by this build")
+                   : Status::InvalidArgument("the option 'aws_provider_scheme' must be token, ecs or irsa");
+    }
+    if (out_.skip_signature) return Status::OK();
+    AwsCredentials credentials;
+    credentials.access_key_id = Get("access_key_id").value_or("");
+    credentials.secret_access_key = Get("secret_access_key").value_or("");
+    credentials.session_token = reader_.Get("aws_session_token", {"aws_token", "session_token", "token"}).value_or("");
+    if (credentials.access_key_id.empty() || credentials.secret_access_key.empty()) {
+      return Status::Unauthenticated(
+          "no S3 credentials: give aws_access_key_id and aws_secret_access_key in the environment or an options file, or "
+          "aws_skip_signature=true for a public bucket");
+    }
+    out_.credentials = MakeStaticAwsCredentials(std::move(credentials));
+    return Status::OK();
+  }
+
+  inline static const std::vector<std::string_view> kEndpointAliases = {"aws_endpoint_url", "endpoint", "endpoint_url"};
+  OptionReader reader_;
+  S3Options out_;
+};
+
+}  // namespace
+
+Result<S3Options> ParseS3Options(const std::string& bucket, const StorageOptions& options, const Environment& environment) {
+  return S3OptionParser(bucket, options, environment).Parse();
+}
+
+}  // namespace lancefs

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/store_options.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+namespace lancefs {
+namespace {
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
+}
+std::string Upper(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::toupper(c); });
+  return out;
+}
+
+// Seconds of a unit, or 0.
+double UnitSeconds(std::string_view unit) {
+  static const std::map<std::string_view, double> units = {
+      {"nsec", 1e-9}, {"ns", 1e-9}, {"usec", 1e-6}, {"us", 1e-6}, {"msec", 1e-3}, {"ms", 1e-3},
+      {"seconds", 1}, {"second", 1}, {"secs", 1}, {"sec", 1}, {"s", 1},
+      {"minutes", 60}, {"minute", 60}, {"mins", 60}, {"min", 60}, {"m", 60},
+      {"hours", 3600}, {"hour", 3600}, {"hrs", 3600}, {"hr", 3600}, {"h", 3600},
+      {"days", 86400}, {"day", 86400}, {"d", 86400}, {"weeks", 604800}, {"week", 604800}, {"w", 604800},
+  };
+  const auto it = units.find(unit);
+  return it == units.end() ? 0 : it->second;
+}
+
+}  // namespace
+
+Environment ProcessEnvironment() {
+  Environment environment;
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const size_t equals = text.find('=');
+    if (equals != std::string_view::npos) environment[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+  }
+  return environment;
+}
+
+const std::string* OptionReader::FindEnvironment(const std::string& name) const {
+  const auto it = environment_.find(name);
+  return it == environment_.end() ? nullptr : &it->second;
+}
+
+std::optional<std::string> OptionReader::FindOption(std::string_view canonical, const std::vector<std::string_view>& aliases) const {
+  const std::string* best = nullptr;
+  int best_rank = 3;
+  for (const auto& [spelling, value] : options_) {  // sorted: the first of a rank is the smallest
+    const std::string lower = Lower(spelling);
+    int rank = 3;
+    if (spelling == canonical) {
+      rank = 0;
+    } else if (lower == canonical) {
+      rank = 1;
+    } else if (std::find(aliases.begin(), aliases.end(), lower) != aliases.end()) {
+      rank = 2;
+    }
+    if (rank < best_rank) {
+      best = &value;
+      best_rank = rank;
+    }
+  }
+  return best == nullptr ? std::nullopt : std::optional<std::string>(*best);
+}
+
+std::optional<std::string> OptionReader::Get(std::string_view canonical, const std::vector<std::string_view>& aliases) const {
+  if (auto option = FindOption(canonical, aliases)) return option;
+  std::vector<std::string> names = {Upper(canonical)};
+  for (const std::string_view alias : aliases) {
+    if (alias.starts_with(prefix_)) names.push_back(Upper(alias));
+  }
+  std::sort(names.begin() + 1, names.end());
+  for (const std::string& name : names) {
+    if (const std::string* value = FindEnvironment(name)) return *value;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> OptionReader::GetClient(std::string_view name) const {
+  const std::string prefixed = prefix_ + std::string(name);
+  if (auto option = FindOption(name, {prefixed})) return option;
+  // The prefixed name is the more specific one.
+  if (const std::string* value = FindEnvironment(Upper(prefixed))) return *value;
+  if (const std::string* value = FindEnvironment(Upper(name))) return *value;
+  return std::nullopt;
+}
+
+HttpHeaders OptionReader::DefaultHeaders() const {
+  HttpHeaders headers;
+  for (const auto& [key, value] : options_) {
+    if (key.starts_with("headers.") && key.size() > 8) headers.emplace_back(key.substr(8), value);
+  }
+  return headers;
+}
+
+Result<bool> ParseBool(std::string_view key, std::string_view value) {
+  const std::string lower = Lower(value);
+  for (const char* word : {"1", "true", "on", "yes", "y"}) {
+    if (lower == word) return true;
+  }
+  for (const char* word : {"0", "false", "off", "no", "n"}) {
+    if (lower == word) return false;
+  }
+  return Status::InvalidArgument("the option '" + std::string(key) + "' must be true or false");
+}
+
+Result<uint64_t> ParseCount(std::string_view key, std::string_view value) {
+  uint64_t count = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (error != std::errc() || end != value.data() + value.size()) {
+    return Status::InvalidArgument("the option '" + std::string(key) + "' must be a number");
+  }
+  return count;
+}
+
+Result<std::chrono::milliseconds> ParseDuration(std::string_view key, std::string_view value) {
+  const Status bad = Status::InvalidArgument("the option '" + std::string(key) + "' must be a duration such as '30s' or '1m 30s'");
+  if (value == "0") return std::chrono::milliseconds(0);
+  double seconds = 0;
+  bool any = false;
+  size_t at = 0;
+  auto skip_space = [&] {
+    while (at < value.size() && value[at] == ' ') ++at;
+  };
+  for (skip_space(); at < value.size(); skip_space()) {
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data() + at, value.data() + value.size(), number);
+    if (error != std::errc()) return bad;
+    at = static_cast<size_t>(end - value.data());
+    skip_space();
+    const size_t start = at;
+    while (at < value.size() && std::isalpha(static_cast<unsigned char>(value[at]))) ++at;
+    const double unit = UnitSeconds(value.substr(start, at - start));
+    if (unit == 0) return bad;
+    seconds += unit * static_cast<double>(number);
+    any = true;
+  }
+  if (!any || seconds > 1e9) return bad;
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000 + 0.5));
+}
+
+namespace {
+
+// Reads client options into typed fields and keeps the first error.
+class ClientFields {
+ public:
+  explicit ClientFields(const OptionReader& reader) : reader_(reader) {}
+  void Bool(const char* key, bool* field) { Take(key, field, ParseBool); }
+  void Duration(const char* key, std::chrono::milliseconds* field) { Take(key, field, ParseDuration); }
+  void Text(const char* key, std::string* field) {
+    if (auto value = reader_.GetClient(key)) *field = *value;
+  }
+  template <typename T>
+  void Take(const char* key, T* field, Result<T> (*parse)(std::string_view, std::string_view)) {
+    const auto value = reader_.GetClient(key);
+    if (!value) return;
+    Result<T> parsed = parse(key, *value);
+    if (parsed.ok()) {
+      *field = *parsed;
+    } else if (status_.ok()) {
+      status_ = parsed.status();
+    }
+  }
+  const Status& status() const { return status_; }
+
+ private:
+  const OptionReader& reader_;
+  Status status_;
+};
+
+// Trusted roots come from where the AWS tools and OpenSSL look for them.
+void SetCertificates(const OptionReader& reader, HttpConfig* http) {
+  for (const char* name : {"SSL_CERT_FILE", "AWS_CA_BUNDLE"}) {
+    if (const std::string* value = reader.FindEnvironment(name); value != nullptr && !value->empty()) http->ca_file = *value;
+  }
+  if (const std::string* value = reader.FindEnvironment("SSL_CERT_DIR"); value != nullptr && !value->empty()) http->ca_path = *value;
+}
+
+}  // namespace
+
+Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
+  ClientOptions options;
+  HttpConfig& http = options.http;
+  http.user_agent = "lancefs/" LANCEFS_VERSION;
+  ClientFields fields(reader);
+  fields.Bool("allow_http", &http.allow_http);
+  fields.Bool("allow_invalid_certificates", &http.allow_invalid_certificates);
+  fields.Bool("disable_system_certificates", &http.disable_system_certificates);
+  fields.Duration("connect_timeout", &http.connect_timeout);
+  fields.Duration("timeout", &http.timeout);
+  fields.Duration("read_timeout", &http.read_timeout);
+  fields.Duration("pool_idle_timeout", &http.pool_idle_timeout);
+  fields.Bool("http1_only", &http.http1_only);
+  fields.Bool("http2_only", &http.http2_only);
+  fields.Text("proxy_url", &http.proxy_url);
+  fields.Text("proxy_ca_certificate", &http.proxy_ca_certificate);
+  fields.Text("proxy_excludes", &http.proxy_excludes);
+  fields.Text("user_agent", &http.user_agent);
+  fields.Text("default_content_type", &options.default_content_type);
+  fields.Bool("randomize_addresses", &http.randomize_addresses);
+  uint64_t max_idle = 1;
+  fields.Take("pool_max_idle_per_host", &max_idle, ParseCount);
+  http.keep_idle_connections = max_idle > 0;
+  if (const std::string* value = reader.FindEnvironment("OBJECT_STORE_CLIENT_MAX_RETRIES")) {
+    LANCEFS_ASSIGN_OR_RETURN(const uint64_t count, ParseCount("OBJECT_STORE_CLIENT_MAX_RETRIES", *value));
+    options.retry.max_retries = static_cast<int>(std::min<uint64_t>(count, 1000));
+  }
+  uint64_t retries = static_cast<uint64_t>(options.retry.max_retries);
+  fields.Take("client_max_retries", &retries, ParseCount);
+  options.retry.max_retries = static_cast<int>(std::min<uint64_t>(retries, 1000));
+  uint64_t retry_seconds = 180;
+  if (const std::string* value = reader.FindEnvironment("OBJECT_STORE_CLIENT_RETRY_TIMEOUT")) {
+    LANCEFS_ASSIGN_OR_RETURN(retry_seconds, ParseCount("OBJECT_STORE_CLIENT_RETRY_TIMEOUT", *value));
+  }
+  fields.Take("client_retry_timeout", &retry_seconds, ParseCount);
+  options.retry.total = std::chrono::seconds(std::min<uint64_t>(retry_seconds, 1000000));
+  LANCEFS_RETURN_NOT_OK(fields.status());
+  SetCertificates(reader, &http);
+  for (auto& [name, value] : reader.DefaultHeaders()) options.default_headers.emplace_back(Lower(name), value);
+  return options;
+}
+
+}  // namespace lancefs

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/format/manifest.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace lancefs {
+namespace {
+
+constexpr size_t kFooterSize = 16;  // i64 manifest position, i16 major, i16 minor, "LANC"
+constexpr uint16_t kFooterMinor = 2;
+constexpr size_t kMaxInlineTransaction = 20 * 1024 * 1024;
+constexpr std::string_view kSuffix = ".manifest";
+
+// Bits that must be equal in both words (formats/table.md 3).
+constexpr uint64_t kPairedFlags = (1ULL << 8) | (1ULL << 10) | (1ULL << 14) | (1ULL << 16);
+
+Status Bad(const std::string& what) { return Status::Corruption("manifest: " + what); }
+
+bool ParseNumber(std::string_view digits, uint64_t* value) {
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), *value);
+  return error == std::errc() && end == digits.data() + digits.size() && !digits.empty();
+}
+
+// The message behind a u32 length at `offset`.
+Result<std::string_view> Section(const Bytes& file, uint64_t offset, const char* name) {
+  const uint64_t limit = file.size() - kFooterSize;
+  if (offset > limit || limit - offset < 4) return Bad(std::string(name) + " lies outside the file");
+  const auto length = LoadLittleEndian<uint32_t>(file.data() + offset);
+  if (length > limit - offset - 4) return Bad(std::string(name) + " is longer than the file");
+  return file.view().substr(offset + 4, length);
+}
+
+std::string FlagNames(uint64_t flags) {
+  std::string names;
+  for (int bit = 0; bit < 64; ++bit) {
+    if ((flags >> bit) & 1) names += (names.empty() ? "" : ", ") + std::to_string(1ULL << bit);
+  }
+  return names;
+}
+
+Status CheckPairs(const pb::Manifest& manifest) {
+  const uint64_t unpaired = (manifest.reader_feature_flags() ^ manifest.writer_feature_flags()) & kPairedFlags;
+  if (unpaired != 0) return Bad("the feature flags " + FlagNames(unpaired) + " are set in one of the two words only");
+  if ((manifest.reader_feature_flags() & kFlagNonReusableFieldIds) != 0) return Bad("the flag 32768 is set in the reader word");
+  return Status::OK();
+}
+
+void AppendSection(const std::string& message, std::string* out) {
+  char length[4];
+  StoreLittleEndian(length, static_cast<uint32_t>(message.size()));
+  out->append(length, 4);
+  out->append(message);
+}
+
+Status CheckDataFile(const pb::DataFile& file, FileVersion default_version, bool mixed, const std::map<int32_t, bool>& leaf_by_id) {
+  LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
+  const bool v1 = version == FileVersion::kV0_1;
+  if (v1 != (default_version == FileVersion::kV0_1)) return Bad("data file " + file.path() + " mixes 0.1 with later versions");
+  if (!mixed && version != default_version) {
+    return Bad("data file " + file.path() + " has version " + std::string(FileVersionName(version)) + " in a table of version " +
+               std::string(FileVersionName(default_version)));
+  }
+  if (v1) return Status::OK();
+  if (file.column_indices_size() != 0 && file.column_indices_size() != file.fields_size()) {
+    return Bad("data file " + file.path() + " has " + std::to_string(file.fields_size()) + " fields but " + std::to_string(file.column_indices_size()) +
+               " column indices");
+  }
+  if (version == FileVersion::kV2_0) return Status::OK();
+  for (int i = 0; i < file.column_indices_size(); ++i) {
+    const auto leaf = leaf_by_id.find(file.fields(i));
+    if (leaf == leaf_by_id.end()) continue;
+    if (leaf->second != (file.column_indices(i) >= 0)) {
+      return Bad("data file " + file.path() + ": field " + std::to_string(file.fields(i)) +
+                 (leaf->second ? " has no column" : " has a column but is not stored"));
+    }
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+std::string ManifestName(uint64_t version, ManifestNaming naming) {
+  if (naming == ManifestNaming::kV1) return std::to_string(version) + std::string(kSuffix);
+  std::string digits = std::to_string(UINT64_MAX - version);
+  return std::string(20 - digits.size(), '0') + digits + std::string(kSuffix);
+}
+
+std::optional<ParsedManifestName> ParseManifestName(std::string_view name) {
+  if (!name.ends_with(kSuffix)) return std::nullopt;
+  const std::string_view digits = name.substr(0, name.size() - kSuffix.size());
+  uint64_t value = 0;
+  if (!ParseNumber(digits, &value)) return std::nullopt;  // detached ones start with 'd'
+  if (digits.size() == 20) return ParsedManifestName{UINT64_MAX - value, ManifestNaming::kV2};
+  return ParsedManifestName{value, ManifestNaming::kV1};
+}
+
+Status CheckReaderFlags(const pb::Manifest& manifest) {
+  const uint64_t unknown = manifest.reader_feature_flags() & ~kReadableFlags;
+  if (unknown != 0) return Status::NotSupported("the table needs reader features that lancefs does not know: flags " + FlagNames(unknown));
+  return CheckPairs(manifest);
+}
+
+Status CheckWriterFlags(const pb::Manifest& manifest) {
+  const uint64_t unknown = manifest.writer_feature_flags() & ~kWritableFlags;
+  if (unknown != 0) return Status::NotSupported("the table needs writer features that lancefs does not know: flags " + FlagNames(unknown));
+  return CheckPairs(manifest);
+}
+
+Result<ManifestFile> ParseManifestFile(const Bytes& file) {
+  if (file.size() < kFooterSize) return Bad("the file has only " + std::to_string(file.size()) + " bytes");
+  const uint8_t* footer = file.data() + file.size() - kFooterSize;
+  if (std::memcmp(footer + 12, "LANC", 4) != 0) return Bad("the magic LANC is missing at the end");
+  const auto position = LoadLittleEndian<uint64_t>(footer);
+  LANCEFS_ASSIGN_OR_RETURN(const std::string_view message, Section(file, position, "the message"));
+  auto manifest = std::make_shared<pb::Manifest>();
+  if (!manifest->ParseFromArray(message.data(), static_cast<int>(message.size()))) return Bad("the message cannot be parsed");
+  ManifestFile parsed;
+  if (manifest->has_index_section()) {
+    LANCEFS_ASSIGN_OR_RETURN(const std::string_view section, Section(file, manifest->index_section(), "the index section"));
+    parsed.index_section = std::string(section);
+  }
+  const bool has_transaction = manifest->has_transaction_section() || manifest->has_transaction_section_deprecated();
+  if (has_transaction) {
+    const uint64_t offset = manifest->has_transaction_section() ? manifest->transaction_section() : manifest->transaction_section_deprecated();
+    const Result<std::string_view> section = Section(file, offset, "the transaction section");
+    pb::Transaction transaction;
+    // A broken copy does not keep readers out; the .txn file may still have it.
+    if (section.ok() && transaction.ParseFromArray(section->data(), static_cast<int>(section->size()))) parsed.transaction = std::move(transaction);
+  }
+  parsed.manifest = std::move(manifest);
+  return parsed;
+}
+
+std::string SerializeManifestFile(const pb::Manifest& manifest, const std::string& index_section, const pb::Transaction* transaction) {
+  std::string out;
+  pb::Manifest written = manifest;
+  written.clear_index_section();
+  written.clear_transaction_section();
+  written.clear_transaction_section_deprecated();
+  if (!index_section.empty()) {
+    written.set_index_section(out.size());
+    AppendSection(index_section, &out);
+  }
+  if (transaction != nullptr) {
+    const std::string bytes = transaction->SerializeAsString();
+    if (bytes.size() <= kMaxInlineTransaction) {
+      written.set_transaction_section(out.size());
+      AppendSection(bytes, &out);
+    }
+  }
+  const uint64_t position = out.size();
+  AppendSection(written.SerializeAsString(), &out);
+  char footer[kFooterSize] = {};
+  StoreLittleEndian(footer, position);
+  StoreLittleEndian(footer + 10, kFooterMinor);
+  std::memcpy(footer + 12, "LANC", 4);
+  out.append(footer, kFooterSize);
+  return out;
+}
+
+Result<Schema> SchemaFromManifest(const pb::Manifest& manifest) {
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, value] : manifest.schema_metadata()) metadata[key] = value;
+  return SchemaFromProto(manifest.fields(), metadata);
+}
+
+Result<FileVersion> DataVersion(const pb::Manifest& manifest) {
+  if (manifest.has_data_format() && !manifest.data_format().version().empty()) return FileVersionFromName(manifest.data_format().version());
+  for (const pb::DataFragment& fragment : manifest.fragments()) {
+    for (const pb::DataFile& file : fragment.files()) return FileVersionFromDataFile(file.file_major_version(), file.file_minor_version());
+  }
+  return (manifest.writer_feature_flags() & kFlagOldV2Format) != 0 ? FileVersion::kV2_2 : FileVersion::kV0_1;
+}
+
+Status CheckStorageContract(const pb::Manifest& manifest, const Schema& schema) {
+  LANCEFS_ASSIGN_OR_RETURN(const FileVersion default_version, DataVersion(manifest));
+  const bool mixed = (manifest.reader_feature_flags() & kFlagMixedFileVersions) != 0;
+  std::map<int32_t, bool> leaf_by_id;
+  for (const Field& field : schema.fields) {
+    std::function<void(const Field&, bool)> visit = [&](const Field& f, bool inside_leaf) {
+      leaf_by_id[f.id] = !inside_leaf && f.IsPhysicalLeaf();
+      for (const Field& child : f.children) visit(child, inside_leaf || f.IsPhysicalLeaf());
+    };
+    visit(field, false);
+  }
+  uint64_t last_id = 0;
+  bool first = true;
+  for (const pb::DataFragment& fragment : manifest.fragments()) {
+    if (fragment.overlays_size() != 0) return Status::NotSupported("fragment " + std::to_string(fragment.id()) + " has data overlay files");
+    if (fragment.id() > UINT32_MAX) return Bad("fragment id " + std::to_string(fragment.id()) + " does not fit 32 bits");
+    if (!first && fragment.id() == last_id) return Bad("two fragments have the id " + std::to_string(fragment.id()));
+    first = false;
+    last_id = fragment.id();
+    for (const pb::DataFile& file : fragment.files()) LANCEFS_RETURN_NOT_OK(CheckDataFile(file, default_version, mixed, leaf_by_id));
+  }
+  return Status::OK();
+}
+
+}  // namespace lancefs

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/scan/fragment_reader.h"
+
+#include <arrow/compute/api.h>
+#include <arrow/type_traits.h>
+
+#include <algorithm>
+
+#include "base/executor.h"
+#include "engine/arrow_status.h"
+
+namespace lancefs {
+namespace {
+
+bool HasColumn(const Field& field, const FieldColumns& columns) {
+  if (columns.contains(field.id) && (field.IsPhysicalLeaf() || field.children.empty())) return true;
+  if (field.IsPackedStruct() || field.IsBlob()) return columns.contains(field.id);
+  return std::any_of(field.children.begin(), field.children.end(), [&](const Field& child) { return HasColumn(child, columns); });
+}
+
+// The field restricted to what `columns` hold.
+Field RestrictTo(const Field& field, const FieldColumns& columns) {
+  if (field.logical_type != "struct" || field.IsPhysicalLeaf()) return field;
+  Field kept = field;
+  kept.children.clear();
+  arrow::FieldVector arrow_fields;
+  for (const Field& child : field.children) {
+    if (!HasColumn(child, columns)) continue;
+    kept.children.push_back(RestrictTo(child, columns));
+    arrow_fields.push_back(kept.children.back().ToArrow());
+  }
+  kept.type = arrow::struct_(std::move(arrow_fields));
+  return kept;
+}
+
+// Adds the struct members that `array` (of `have`) lacks as nulls, so that it has `want`'s type; members of `have` that
+// are structs themselves are completed likewise. `parts` are several such partial arrays of the same rows.
+struct Part {
+  Field field;
+  std::shared_ptr<arrow::Array> array;
+};
+Result<std::shared_ptr<arrow::Array>> MergeParts(const Field& want, const std::vector<Part>& parts, int64_t rows) {
+  if (parts.empty()) return MakeNullArray(want, static_cast<uint64_t>(rows));
+  if (want.logical_type != "struct" || want.IsPhysicalLeaf()) return parts[0].array;
+  std::vector<std::shared_ptr<arrow::Array>> children;
+  arrow::FieldVector arrow_fields;
+  for (const Field& child : want.children) {
+    std::vector<Part> child_parts;
+    for (const Part& part : parts) {
+      for (size_t i = 0; i < part.field.children.size(); ++i) {
+        if (part.field.children[i].id != child.id) continue;
+        const auto& array = static_cast<const arrow::StructArray&>(*part.array);
+        child_parts.push_back({part.field.children[i], array.field(static_cast<int>(i))});
+      }
+    }
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Array> merged, MergeParts(child, child_parts, rows));
+    children.push_back(std::move(merged));
+    arrow_fields.push_back(child.ToArrow());
+  }
+  // Every part repeats the struct's own nulls; the first tells them.
+  const arrow::Array& first = *parts[0].array;
+  std::shared_ptr<arrow::Buffer> validity;
+  if (first.null_count() > 0) {
+    LANCEFS_ARROW_ASSIGN(validity, arrow::AllocateEmptyBitmap(rows));
+    for (int64_t i = 0; i < rows; ++i) arrow::bit_util::SetBitTo(validity->mutable_data(), i, first.IsValid(i));
+  }
+  LANCEFS_ARROW_ASSIGN(auto merged, arrow::StructArray::Make(children, arrow_fields, validity));
+  return std::static_pointer_cast<arrow::Array>(merged);
+}
+
+uint64_t TypeBytes(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::FIXED_SIZE_LIST) {
+    const auto& list = static_cast<const arrow::FixedSizeListType&>(type);
+    return TypeBytes(*list.value_type()) * static_cast<uint64_t>(list.list_size());
+  }
+  if (type.id() == arrow::Type::STRUCT) {
+    uint64_t total = 0;
+    for (const auto& field : type.fields()) total += TypeBytes(*field->type());
+    return total;
+  }
+  const int bits = arrow::is_fixed_width(type.id()) ? static_cast<const arrow::FixedWidthType&>(type).bit_width() : 64;
+  return static_cast<uint64_t>((bits + 7) / 8);
+}
+
+// Reading whole spans and filtering in memory beats many tiny ranges when most of the span is wanted.
+bool BetterReadSpan(const RowSelection& rows, uint64_t count) {
+  const uint64_t span = rows.back().end - rows.front().start;
+  return rows.size() > 1 && count * 2 >= span && rows.size() * 64 > count;
+}
+
+}  // namespace
+
+Field PruneField(const Field& field, const std::vector<std::vector<std::string>>& paths) {
+  if (field.logical_type != "struct" || field.IsPhysicalLeaf()) return field;
+  for (const auto& path : paths) {
+    if (path.size() <= 1) return field;
+  }
+  Field pruned = field;
+  pruned.children.clear();
+  arrow::FieldVector arrow_fields;
+  for (const Field& child : field.children) {
+    std::vector<std::vector<std::string>> below;
+    for (const auto& path : paths) {
+      if (path[1] == child.name) below.emplace_back(path.begin() + 1, path.end());
+    }
+    if (below.empty()) continue;
+    pruned.children.push_back(PruneField(child, below));
+    arrow_fields.push_back(pruned.children.back().ToArrow());
+  }
+  if (pruned.children.empty()) return field;
+  pruned.type = arrow::struct_(std::move(arrow_fields));
+  return pruned;
+}
+
+Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<const Dataset> dataset, size_t index,
+                                                             const std::vector<Field>& fields, const OpContext& ctx) {
+  const pb::DataFragment& fragment = dataset->manifest().fragments(static_cast<int>(index));
+  std::shared_ptr<FragmentReader> reader(new FragmentReader);
+  reader->dataset_ = dataset;
+  reader->index_ = index;
+  reader->id_ = fragment.id();
+  reader->physical_rows_ = fragment.physical_rows();
+
+  std::vector<Future<OpenFile>> opening;
+  for (const pb::DataFile& file : fragment.files()) {
+    FieldColumns columns;
+    for (int i = 0; i < file.fields_size(); ++i) {
+      const int32_t column = i < file.column_indices_size() ? file.column_indices(i) : -1;
+      if (file.fields(i) >= 0 && column >= 0) columns.try_emplace(file.fields(i), static_cast<uint32_t>(column));
+    }
+    std::vector<Field> wanted;
+    for (const Field& field : fields) {
+      if (HasColumn(field, columns)) wanted.push_back(RestrictTo(field, columns));
+    }
+    if (wanted.empty()) continue;
+    auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), &fragment, ctx]() mutable -> Result<OpenFile> {
+      OpenFile opened;
+      LANCEFS_ASSIGN_OR_RETURN(opened.file, dataset->OpenDataFile(file, ctx));
+      std::vector<uint32_t> indices;
+      for (const Field& field : wanted) {
+        for (const uint32_t column : ColumnsOf(field, columns, opened.file->version())) indices.push_back(column);
+      }
+      LANCEFS_ASSIGN_OR_RETURN(auto infos, opened.file->Columns(indices, ctx));
+      for (size_t i = 0; i < indices.size(); ++i) opened.infos[indices[i]] = infos[i];
+      opened.columns = std::move(columns);
+      (void)fragment;
+      return opened;
+    };
+    opening.push_back(Async<OpenFile>(BlockingPool(), std::move(open)));
+  }
+  Result<std::shared_ptr<const DeletionVector>> deletions = dataset->Deletions(index, ctx);
+  Status failed = deletions.ok() ? Status::OK() : deletions.status();
+  for (const Future<OpenFile>& future : opening) {
+    // Every open is waited for, since it uses the manifest's messages.
+    Result<OpenFile> opened = future.Get(OpContext());
+    if (!opened.ok()) {
+      if (failed.ok()) failed = opened.status();
+      continue;
+    }
+    reader->files_.push_back(std::move(*opened));
+  }
+  LANCEFS_RETURN_NOT_OK(failed);
+  reader->deletions_ = *deletions;
+  return reader;
+}
+
+bool FragmentReader::Holds(const OpenFile& file, const Field& field) const { return HasColumn(field, file.columns); }
+
+RowSelection FragmentReader::LiveRows(uint64_t start, uint64_t end) const {
+  if (start >= end) return {};
+  if (deletions_ == nullptr) return {{start, end}};
+  return deletions_->LiveRanges(start, end);
+}
+
+Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplitStruct(const Field& field, const RowSelection& rows, const OpContext& ctx) const {
+  if (field.logical_type != "struct") {
+    return Status::NotSupported("the parts of column '" + field.name + "' are stored in several data files, which is supported for structs only");
+  }
+  std::vector<Part> parts;
+  for (const OpenFile& file : files_) {
+    if (!Holds(file, field)) continue;
+    Field restricted = RestrictTo(field, file.columns);
+    LANCEFS_ASSIGN_OR_RETURN(auto read, MakeColumnRead(file.file, restricted, file.columns, file.infos, rows));
+    std::vector<std::unique_ptr<ColumnRead>> reads;
+    reads.push_back(std::move(read));
+    LANCEFS_ASSIGN_OR_RETURN(auto arrays, RunColumnReads(file.file, std::move(reads), ctx));
+    parts.push_back({std::move(restricted), arrays[0]});
+  }
+  return MergeParts(field, parts, static_cast<int64_t>(CountRows(rows)));
+}
+
+Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(const std::vector<Field>& fields, const RowSelection& rows,
+                                                                               const OpContext& ctx) const {
+  std::vector<std::shared_ptr<arrow::Array>> out(fields.size());
+  struct FileJob {
+    const OpenFile* file = nullptr;
+    std::vector<size_t> slots;
+    std::vector<std::unique_ptr<ColumnRead>> reads;
+  };
+  std::vector<FileJob> jobs(files_.size());
+  for (size_t i = 0; i < files_.size(); ++i) jobs[i].file = &files_[i];
+  for (size_t slot = 0; slot < fields.size(); ++slot) {
+    std::vector<size_t> holders;
+    for (size_t i = 0; i < files_.size(); ++i) {
+      if (Holds(files_[i], fields[slot])) holders.push_back(i);
+    }
+    if (holders.empty()) {
+      LANCEFS_ASSIGN_OR_RETURN(out[slot], MakeNullArray(fields[slot], CountRows(rows)));
+    } else if (holders.size() == 1) {
+      const OpenFile& file = files_[holders[0]];
+      Result<std::unique_ptr<ColumnRead>> read = MakeColumnRead(file.file, fields[slot], file.columns, file.infos, rows);
+      if (!read.ok()) return read.status().WithContext("column '" + fields[slot].name + "'");
+      jobs[holders[0]].slots.push_back(slot);
+      jobs[holders[0]].reads.push_back(std::move(*read));
+    } else {
+      LANCEFS_ASSIGN_OR_RETURN(out[slot], ReadSplitStruct(fields[slot], rows, ctx));
+    }
+  }
+  using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
+  std::vector<Result<Arrays>> results;
+  std::vector<FileJob*> busy;
+  for (FileJob& job : jobs) {
+    if (!job.reads.empty()) busy.push_back(&job);
+  }
+  if (busy.size() == 1) {
+    results.push_back(RunColumnReads(busy[0]->file->file, std::move(busy[0]->reads), ctx));
+  } else {
+    std::vector<Future<Arrays>> running;
+    for (FileJob* job : busy) {
+      running.push_back(Async<Arrays>(BlockingPool(), [job, ctx] { return RunColumnReads(job->file->file, std::move(job->reads), ctx); }));
+    }
+    for (const auto& future : running) results.push_back(future.Get(OpContext()));  // jobs live on this stack
+  }
+  for (size_t i = 0; i < busy.size(); ++i) {
+    if (!results[i].ok()) return results[i].status().WithContext("fragment " + std::to_string(id_));
+    for (size_t k = 0; k < busy[i]->slots.size(); ++k) out[busy[i]->slots[k]] = (*results[i])[k];
+  }
+  return out;
+}
+
+Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::Read(const std::vector<Field>& fields, const RowSelection& rows,
+                                                                        const OpContext& ctx) const {
+  if (fields.empty()) return std::vector<std::shared_ptr<arrow::Array>>();
+  const uint64_t count = CountRows(rows);
+  if (count == 0 || !BetterReadSpan(rows, count)) return ReadExactly(fields, rows, ctx);
+  const RowRange span{rows.front().start, rows.back().end};
+  LANCEFS_ASSIGN_OR_RETURN(auto arrays, ReadExactly(fields, {span}, ctx));
+  LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> bits, arrow::AllocateEmptyBitmap(static_cast<int64_t>(span.length())));
+  for (const RowRange& range : rows) {
+    arrow::bit_util::SetBitsTo(bits->mutable_data(), static_cast<int64_t>(range.start - span.start), static_cast<int64_t>(range.length()), true);
+  }
+  const arrow::Datum mask(std::make_shared<arrow::BooleanArray>(static_cast<int64_t>(span.length()), bits));
+  LANCEFS_RETURN_NOT_OK(ParallelFor(arrays.size(), [&](size_t i) -> Status {
+    LANCEFS_ARROW_ASSIGN(const arrow::Datum kept, arrow::compute::Filter(arrays[i], mask));
+    arrays[i] = kept.make_array();
+    return Status::OK();
+  }));
+  return arrays;
+}
+
+uint64_t FragmentReader::EstimateRowBytes(const std::vector<Field>& fields) const {
+  uint64_t total = 0;
+  for (const Field& field : fields) {
+    uint64_t stored = 0;
+    for (const OpenFile& file : files_) {
+      for (const uint32_t column : ColumnsOf(field, file.columns, file.file->version())) {
+        const auto info = file.infos.find(column);
+        if (info != file.infos.end() && physical_rows_ > 0) stored += info->second->data_bytes / physical_rows_;
+      }
+    }
+    // Stored bytes are compressed; the type's width is what fixed-width values really take.
+    total += std::max(stored * 2, TypeBytes(*field.type));
+  }
+  return std::max<uint64_t>(1, total);
+}
+
+Result<std::shared_ptr<arrow::Array>> FragmentReader::RowIds(const RowSelection& rows, const OpContext& ctx) const {
+  if (!dataset_->stable_row_ids()) return RowAddresses(rows);
+  LANCEFS_ASSIGN_OR_RETURN(const auto ids, dataset_->RowIds(index_, ctx));
+  arrow::UInt64Builder builder;
+  LANCEFS_ARROW_NOT_OK(builder.Reserve(static_cast<int64_t>(CountRows(rows))));
+  for (const RowRange& range : rows) {
+    LANCEFS_ARROW_NOT_OK(builder.AppendValues(ids->data() + range.start, static_cast<int64_t>(range.length())));
+  }
+  return FromArrow(builder.Finish());
+}
+
+Result<std::shared_ptr<arrow::Array>> FragmentReader::RowAddresses(const RowSelection& rows) const {
+  arrow::UInt64Builder builder;
+  LANCEFS_ARROW_NOT_OK(builder.Reserve(static_cast<int64_t>(CountRows(rows))));
+  for (const RowRange& range : rows) {
+    for (uint64_t row = range.start; row < range.end; ++row) builder.UnsafeAppend((id_ << 32) | row);
+  }
+  return FromArrow(builder.Finish());
+}
+
+}  // namespace lancefs

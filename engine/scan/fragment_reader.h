@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// FragmentReader: reading columns of one fragment, whose fields may be spread over several data
+// files, for any selection of physical rows.
+//
+// Thread safety: after Open, all calls from any thread.
+#pragma once
+
+#include <arrow/array.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/format/column_read.h"
+#include "engine/format/deletion_vector.h"
+#include "engine/table/dataset.h"
+
+namespace lancefs {
+
+// `field` with only the struct members that one of `paths` names (paths start at this field's name).
+// Lists, maps and packed structs are kept whole.
+Field PruneField(const Field& field, const std::vector<std::vector<std::string>>& paths);
+
+class FragmentReader {
+ public:
+  // Opens the data files that hold any of `fields`, their column metadata and the deletion file, all at once.
+  static Result<std::shared_ptr<FragmentReader>> Open(std::shared_ptr<const Dataset> dataset, size_t index, const std::vector<Field>& fields,
+                                                      const OpContext& ctx);
+
+  uint64_t id() const { return id_; }
+  uint64_t physical_rows() const { return physical_rows_; }
+  // Null when nothing is deleted.
+  const std::shared_ptr<const DeletionVector>& deletions() const { return deletions_; }
+  // The live rows in [start, end).
+  RowSelection LiveRows(uint64_t start, uint64_t end) const;
+  // One array a field, with exactly the rows of `rows`. `fields` must have been among those of Open.
+  Result<std::vector<std::shared_ptr<arrow::Array>>> Read(const std::vector<Field>& fields, const RowSelection& rows, const OpContext& ctx) const;
+  // Arrow bytes that one row of those fields takes, about.
+  uint64_t EstimateRowBytes(const std::vector<Field>& fields) const;
+  // _rowid and _rowaddr values of the rows.
+  Result<std::shared_ptr<arrow::Array>> RowIds(const RowSelection& rows, const OpContext& ctx) const;
+  Result<std::shared_ptr<arrow::Array>> RowAddresses(const RowSelection& rows) const;
+
+ private:
+  struct OpenFile {
+    std::shared_ptr<LanceFile> file;
+    FieldColumns columns;
+    ColumnInfos infos;
+  };
+  FragmentReader() = default;
+  bool Holds(const OpenFile& file, const Field& field) const;
+  Result<std::vector<std::shared_ptr<arrow::Array>>> ReadExactly(const std::vector<Field>& fields, const RowSelection& rows,
+                                                                 const OpContext& ctx) const;
+  Result<std::shared_ptr<arrow::Array>> ReadSplitStruct(const Field& field, const RowSelection& rows, const OpContext& ctx) const;
+
+  std::shared_ptr<const Dataset> dataset_;
+  size_t index_ = 0;
+  uint64_t id_ = 0;
+  uint64_t physical_rows_ = 0;
+  std::shared_ptr<const DeletionVector> deletions_;
+  std::vector<OpenFile> files_;
+};
+
+}  // namespace lancefs

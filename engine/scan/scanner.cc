@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A scan walks the fragments in manifest order and cuts each into row batches. A batch is a job of
+// its own: read the filter's columns, evaluate, read the remaining columns for the rows that
+// survive, build the output. Jobs run ahead of the consumer in a window that starts at one batch
+// (the first rows should not wait for others, and `head` should not pay for them) and doubles with
+// every batch taken, up to kMaxWindow; results are delivered in order. Fragments are opened ahead
+// in the same way, so that many small fragments do not cost a round trip each.
+#include "engine/scan/scanner.h"
+
+#include <arrow/compute/api.h>
+#include <arrow/compute/initialize.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "base/executor.h"
+#include "engine/arrow_status.h"
+#include "engine/scan/fragment_reader.h"
+
+namespace lancefs {
+namespace {
+
+constexpr char kRowId[] = "_rowid";
+constexpr char kRowAddress[] = "_rowaddr";
+constexpr size_t kMaxWindow = 4;           // batches in flight
+constexpr size_t kMaxFragmentsAhead = 16;  // fragments being opened
+constexpr uint64_t kMinBatchRows = 64;
+
+using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
+
+bool IsPseudoColumn(const std::string& name) { return name == kRowId || name == kRowAddress; }
+
+// What a scan reads and makes, worked out once.
+struct Plan {
+  std::shared_ptr<const Dataset> dataset;
+  ScanOptions options;
+  std::vector<SelectItem> items;           // of the output
+  std::shared_ptr<arrow::Schema> schema;   // of the output
+  std::vector<Field> early;                // read first, for the filter
+  std::vector<Field> late;                 // read for surviving rows only
+  std::vector<Field> all;                  // early and late
+  bool filter_needs_row_id = false;
+  bool filter_needs_row_address = false;
+  bool output_needs_row_id = false;
+  bool output_needs_row_address = false;
+};
+
+std::shared_ptr<arrow::Field> OutputField(const SelectItem& item, const Schema& schema) {
+  if (!item.path.empty()) {
+    const Field* field = schema.Find(item.path[0]);
+    bool nullable = false;
+    for (size_t i = 0; field != nullptr; ++i) {
+      nullable = nullable || field->nullable;
+      if (i + 1 == item.path.size()) return field->ToArrow()->WithName(item.name)->WithNullable(nullable);
+      const Field* next = nullptr;
+      for (const Field& child : field->children) {
+        if (child.name == item.path[i + 1]) next = &child;
+      }
+      field = next;
+    }
+  }
+  return arrow::field(item.name, item.expression->type());
+}
+
+using Paths = std::set<std::vector<std::string>>;
+
+std::vector<Field> FieldsFor(const Schema& schema, const Paths& paths) {
+  std::vector<Field> fields;
+  for (const Field& field : schema.fields) {
+    std::vector<std::vector<std::string>> mine;
+    for (const auto& path : paths) {
+      if (!path.empty() && path[0] == field.name) mine.push_back(path);
+    }
+    if (!mine.empty()) fields.push_back(PruneField(field, mine));
+  }
+  return fields;
+}
+
+Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> dataset, ScanOptions options) {
+  auto plan = std::make_shared<Plan>();
+  const Schema& schema = dataset->schema();
+  Paths output_paths;
+  if (options.select) {
+    plan->items = *options.select;
+  } else {
+    for (const Field& field : schema.fields) plan->items.push_back({field.name, nullptr, {field.name}});
+  }
+  arrow::FieldVector fields;
+  for (const SelectItem& item : plan->items) {
+    if (item.path.size() == 1 && IsPseudoColumn(item.path[0])) {
+      fields.push_back(arrow::field(item.name, arrow::uint64()));
+    } else {
+      fields.push_back(OutputField(item, schema));
+    }
+    if (!item.path.empty()) {
+      output_paths.insert(item.path);
+    } else {
+      output_paths.insert(item.expression->column_paths().begin(), item.expression->column_paths().end());
+    }
+  }
+  if (options.with_row_id) fields.push_back(arrow::field(kRowId, arrow::uint64()));
+  if (options.with_row_address) fields.push_back(arrow::field(kRowAddress, arrow::uint64()));
+  const auto arrow_schema = dataset->arrow_schema();
+  plan->schema = arrow::schema(std::move(fields), options.select ? nullptr : arrow_schema->metadata());
+  plan->output_needs_row_id = options.with_row_id || output_paths.contains({kRowId});
+  plan->output_needs_row_address = options.with_row_address || output_paths.contains({kRowAddress});
+
+  Paths filter_paths;
+  if (options.filter != nullptr) filter_paths = options.filter->column_paths();
+  plan->filter_needs_row_id = filter_paths.contains({kRowId});
+  plan->filter_needs_row_address = filter_paths.contains({kRowAddress});
+  // A column that both need is read once, early and with all the parts that either wants.
+  Paths early_paths = filter_paths;
+  Paths late_paths;
+  for (const auto& path : output_paths) {
+    const bool shared = std::any_of(filter_paths.begin(), filter_paths.end(), [&](const auto& other) { return other[0] == path[0]; });
+    (shared ? early_paths : late_paths).insert(path);
+  }
+  plan->early = FieldsFor(schema, early_paths);
+  plan->late = FieldsFor(schema, late_paths);
+  plan->all = plan->early;
+  plan->all.insert(plan->all.end(), plan->late.begin(), plan->late.end());
+  plan->dataset = std::move(dataset);
+  plan->options = std::move(options);
+  return std::shared_ptr<const Plan>(std::move(plan));
+}
+
+std::shared_ptr<arrow::RecordBatch> MakeInput(const std::vector<Field>& fields, const Arrays& arrays, int64_t rows) {
+  arrow::FieldVector arrow_fields;
+  for (const Field& field : fields) arrow_fields.push_back(field.ToArrow());
+  return arrow::RecordBatch::Make(arrow::schema(std::move(arrow_fields)), rows, arrays);
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> AddPseudoColumns(const FragmentReader& reader, const RowSelection& rows, bool row_id, bool row_address,
+                                                             std::shared_ptr<arrow::RecordBatch> batch, const OpContext& ctx) {
+  if (row_id) {
+    LANCEFS_ASSIGN_OR_RETURN(auto ids, reader.RowIds(rows, ctx));
+    LANCEFS_ARROW_ASSIGN(batch, batch->AddColumn(batch->num_columns(), arrow::field(kRowId, arrow::uint64()), ids));
+  }
+  if (row_address) {
+    LANCEFS_ASSIGN_OR_RETURN(auto addresses, reader.RowAddresses(rows));
+    LANCEFS_ARROW_ASSIGN(batch, batch->AddColumn(batch->num_columns(), arrow::field(kRowAddress, arrow::uint64()), addresses));
+  }
+  return batch;
+}
+
+// The rows of `rows` whose bit in `mask` is set.
+RowSelection KeepRows(const RowSelection& rows, const arrow::BooleanArray& mask) {
+  RowSelection kept;
+  int64_t position = 0;
+  for (const RowRange& range : rows) {
+    for (uint64_t row = range.start; row < range.end; ++row, ++position) {
+      if (!mask.Value(position)) continue;
+      if (!kept.empty() && kept.back().end == row) {
+        ++kept.back().end;
+      } else {
+        kept.push_back({row, row + 1});
+      }
+    }
+  }
+  return kept;
+}
+
+Result<std::shared_ptr<arrow::Array>> ExtractPath(const arrow::RecordBatch& batch, const std::vector<std::string>& path) {
+  std::shared_ptr<arrow::Array> array = batch.GetColumnByName(path[0]);
+  for (size_t i = 1; array != nullptr && i < path.size(); ++i) {
+    const auto& structs = static_cast<const arrow::StructArray&>(*array);
+    const int index = array->type_id() == arrow::Type::STRUCT ? structs.struct_type()->GetFieldIndex(path[i]) : -1;
+    if (index < 0) return Status::Internal("column path " + path[0] + "." + path[i] + " was not read");
+    LANCEFS_ARROW_ASSIGN(array, structs.GetFlattenedField(index));
+  }
+  if (array == nullptr) return Status::Internal("column " + path[0] + " was not read");
+  return array;
+}
+
+// One job: the output rows for `rows` of a fragment. A batch may come out with 0 rows.
+Result<std::shared_ptr<arrow::RecordBatch>> RunBatch(const Plan& plan, const FragmentReader& reader, RowSelection rows, const OpContext& ctx) {
+  LANCEFS_RETURN_NOT_OK(ctx.Check());
+  auto count = static_cast<int64_t>(CountRows(rows));
+  LANCEFS_ASSIGN_OR_RETURN(Arrays early, reader.Read(plan.early, rows, ctx));
+  if (plan.options.filter != nullptr) {
+    LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(reader, rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
+                                                          MakeInput(plan.early, early, count), ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const auto mask, EvaluateFilter(*plan.options.filter, *input));
+    const int64_t kept = mask->true_count();
+    if (kept < count) {
+      rows = kept == 0 ? RowSelection() : KeepRows(rows, *mask);
+      count = kept;
+      for (auto& array : early) {
+        if (kept == 0) {
+          array = array->Slice(0, 0);
+          continue;
+        }
+        LANCEFS_ARROW_ASSIGN(const arrow::Datum filtered, arrow::compute::Filter(array, mask));
+        array = filtered.make_array();
+      }
+    }
+  }
+  if (count == 0) return arrow::RecordBatch::MakeEmpty(plan.schema).ValueOr(nullptr);
+  LANCEFS_ASSIGN_OR_RETURN(Arrays late, reader.Read(plan.late, rows, ctx));
+  early.insert(early.end(), late.begin(), late.end());
+  LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(reader, rows, plan.output_needs_row_id, plan.output_needs_row_address,
+                                                        MakeInput(plan.all, early, count), ctx));
+  Arrays columns;
+  for (const SelectItem& item : plan.items) {
+    if (item.path.empty()) {
+      LANCEFS_ASSIGN_OR_RETURN(auto column, item.expression->Evaluate(*input));
+      columns.push_back(std::move(column));
+    } else {
+      LANCEFS_ASSIGN_OR_RETURN(auto column, ExtractPath(*input, item.path));
+      columns.push_back(std::move(column));
+    }
+  }
+  if (plan.options.with_row_id) columns.push_back(input->GetColumnByName(kRowId));
+  if (plan.options.with_row_address) columns.push_back(input->GetColumnByName(kRowAddress));
+  return arrow::RecordBatch::Make(plan.schema, count, std::move(columns));
+}
+
+class ScanStream : public BatchStream {
+ public:
+  explicit ScanStream(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {
+    skip_ = plan_->options.offset;
+    left_ = plan_->options.limit.value_or(UINT64_MAX);
+  }
+  ~ScanStream() override { cancel_.cancel.Cancel(); }
+
+  Status Init();
+  const std::shared_ptr<arrow::Schema>& schema() const override { return plan_->schema; }
+  Result<std::shared_ptr<arrow::RecordBatch>> Next(const OpContext& ctx) override;
+
+ private:
+  // A fragment to read: which rows of it (live-row numbers), and its reader once opened.
+  struct Source {
+    size_t index = 0;
+    uint64_t live_start = 0;                    // live-row range of the fragment that is wanted
+    uint64_t live_end = 0;
+    std::vector<uint64_t> take;                 // or: exactly these live-row numbers, ascending
+    Future<std::shared_ptr<FragmentReader>> reader;
+  };
+
+  Status AddTakeSources(const std::vector<size_t>& indices);
+  void OpenAhead();
+  Status StartJobs(const OpContext& ctx);
+  Result<RowSelection> RowsOf(const Source& source, const FragmentReader& reader) const;
+  bool filtered() const { return plan_->options.filter != nullptr; }
+
+  std::shared_ptr<const Plan> plan_;
+  OpContext cancel_;                 // of all jobs; cancelled with the stream
+  std::deque<Source> sources_;       // front = the one being cut into batches
+  std::shared_ptr<FragmentReader> current_;
+  RowSelection remaining_;           // rows of the front source that are not yet in a job
+  uint64_t batch_rows_ = 0;
+  std::deque<Future<std::shared_ptr<arrow::RecordBatch>>> jobs_;
+  size_t window_ = 1;
+  size_t ahead_ = 1;
+  uint64_t skip_ = 0;                // output rows to drop (with a filter only)
+  uint64_t left_ = 0;                // output rows still wanted
+};
+
+Status ScanStream::Init() {
+  const ScanOptions& options = plan_->options;
+  const std::vector<FragmentInfo>& fragments = plan_->dataset->fragments();
+  std::vector<size_t> indices;
+  if (options.fragments) {
+    for (const uint64_t id : *options.fragments) {
+      const auto it = std::find_if(fragments.begin(), fragments.end(), [&](const FragmentInfo& f) { return f.id == id; });
+      if (it == fragments.end()) return Status::InvalidArgument("there is no fragment " + std::to_string(id));
+      indices.push_back(static_cast<size_t>(it - fragments.begin()));
+    }
+    std::sort(indices.begin(), indices.end());
+    indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
+  } else {
+    indices.resize(fragments.size());
+    for (size_t i = 0; i < indices.size(); ++i) indices[i] = i;
+  }
+  if (options.take) return AddTakeSources(indices);
+  for (const size_t index : indices) {
+    const uint64_t rows = fragments[index].rows();
+    if (rows == 0) continue;
+    Source source;
+    source.index = index;
+    source.live_end = rows;
+    if (!filtered()) {
+      // Without a filter the manifest already tells where offset and limit fall.
+      const uint64_t skipped = std::min(skip_, rows);
+      skip_ -= skipped;
+      source.live_start = skipped;
+      source.live_end = skipped + std::min(rows - skipped, left_);
+      left_ -= source.live_end - source.live_start;
+    }
+    if (source.live_start < source.live_end) sources_.push_back(std::move(source));
+  }
+  if (!filtered()) left_ = UINT64_MAX;
+  return Status::OK();
+}
+
+Status ScanStream::AddTakeSources(const std::vector<size_t>& indices) {
+  std::vector<uint64_t> offsets = *plan_->options.take;
+  std::sort(offsets.begin(), offsets.end());
+  offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+  uint64_t first = 0;
+  size_t position = 0;
+  for (const size_t index : indices) {
+    const uint64_t rows = plan_->dataset->fragments()[index].rows();
+    Source source;
+    source.index = index;
+    for (; position < offsets.size() && offsets[position] < first + rows; ++position) source.take.push_back(offsets[position] - first);
+    first += rows;
+    if (!source.take.empty()) sources_.push_back(std::move(source));
+  }
+  if (position < offsets.size()) {
+    return Status::InvalidArgument("row offset " + std::to_string(offsets[position]) + " is out of range: there are " + std::to_string(first) + " rows");
+  }
+  return Status::OK();
+}
+
+void ScanStream::OpenAhead() {
+  for (size_t i = 0; i < std::min(ahead_, sources_.size()); ++i) {
+    Source& source = sources_[i];
+    if (source.reader.valid()) continue;
+    source.reader = Async<std::shared_ptr<FragmentReader>>(BlockingPool(), [plan = plan_, index = source.index, ctx = cancel_] {
+      return FragmentReader::Open(plan->dataset, index, plan->all, ctx);
+    });
+  }
+}
+
+// The physical rows that a source wants.
+Result<RowSelection> ScanStream::RowsOf(const Source& source, const FragmentReader& reader) const {
+  const DeletionVector* deletions = reader.deletions().get();
+  const uint64_t live = reader.physical_rows() - (deletions == nullptr ? 0 : deletions->Count());
+  auto physical = [&](uint64_t live_row) { return deletions == nullptr ? live_row : deletions->NthLive(live_row); };
+  if (!source.take.empty()) {
+    RowSelection rows;
+    for (const uint64_t live_row : source.take) {
+      if (live_row >= live) return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
+      const uint64_t row = physical(live_row);
+      if (!rows.empty() && rows.back().end == row) {
+        ++rows.back().end;
+      } else {
+        rows.push_back({row, row + 1});
+      }
+    }
+    return rows;
+  }
+  if (source.live_end > live) return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
+  return reader.LiveRows(physical(source.live_start), physical(source.live_end - 1) + 1);
+}
+
+// Cuts the first `count` rows off `rows`.
+RowSelection TakeFront(RowSelection* rows, uint64_t count) {
+  RowSelection front;
+  size_t used = 0;
+  while (used < rows->size() && count > 0) {
+    RowRange& range = (*rows)[used];
+    const uint64_t length = std::min(count, range.length());
+    front.push_back({range.start, range.start + length});
+    range.start += length;
+    count -= length;
+    if (range.length() == 0) ++used;
+  }
+  rows->erase(rows->begin(), rows->begin() + static_cast<ptrdiff_t>(used));
+  return front;
+}
+
+Status ScanStream::StartJobs(const OpContext& ctx) {
+  while (jobs_.size() < window_) {
+    if (remaining_.empty()) {
+      if (current_ != nullptr) {
+        current_.reset();
+        sources_.pop_front();
+      }
+      if (sources_.empty()) return Status::OK();
+      OpenAhead();
+      // Only wait for a fragment to open when nothing else can be handed out.
+      if (!jobs_.empty() && !sources_.front().reader.done()) return Status::OK();
+      LANCEFS_ASSIGN_OR_RETURN(current_, sources_.front().reader.Get(ctx));
+      LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_));
+      const uint64_t row_bytes = current_->EstimateRowBytes(plan_->all);
+      batch_rows_ = std::clamp(plan_->options.batch_bytes / row_bytes, kMinBatchRows, std::max(kMinBatchRows, plan_->options.max_batch_rows));
+      continue;
+    }
+    jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
+        BlockingPool(), [plan = plan_, reader = current_, rows = TakeFront(&remaining_, batch_rows_), ctx = cancel_] {
+          return RunBatch(*plan, *reader, rows, ctx);
+        }));
+  }
+  return Status::OK();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ctx) {
+  while (left_ > 0) {
+    LANCEFS_RETURN_NOT_OK(ctx.Check());
+    LANCEFS_RETURN_NOT_OK(StartJobs(ctx));
+    if (jobs_.empty()) break;
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::RecordBatch> batch, jobs_.front().Get(ctx));
+    jobs_.pop_front();
+    window_ = std::min(window_ * 2, kMaxWindow);
+    ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
+    if (batch == nullptr || batch->num_rows() == 0) continue;
+    const auto rows = static_cast<uint64_t>(batch->num_rows());
+    if (skip_ >= rows) {
+      skip_ -= rows;
+      continue;
+    }
+    const uint64_t start = std::exchange(skip_, 0);
+    const uint64_t length = std::min(rows - start, left_);
+    left_ -= length;
+    return batch->Slice(static_cast<int64_t>(start), static_cast<int64_t>(length));
+  }
+  cancel_.cancel.Cancel();  // what runs ahead is not wanted any more
+  jobs_.clear();
+  return std::shared_ptr<arrow::RecordBatch>();
+}
+
+Status InitializeCompute() {
+  static const Status status = FromArrow(arrow::compute::Initialize());
+  return status;
+}
+
+std::string Names(const std::vector<Field>& fields) {
+  std::string names;
+  for (const Field& field : fields) names += (names.empty() ? "" : ", ") + field.name;
+  return names.empty() ? "none" : names;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BatchStream>> Scan(std::shared_ptr<const Dataset> dataset, ScanOptions options) {
+  LANCEFS_RETURN_NOT_OK(InitializeCompute());
+  LANCEFS_ASSIGN_OR_RETURN(auto plan, MakePlan(std::move(dataset), std::move(options)));
+  auto stream = std::make_unique<ScanStream>(std::move(plan));
+  LANCEFS_RETURN_NOT_OK(stream->Init());
+  return std::unique_ptr<BatchStream>(std::move(stream));
+}
+
+Result<std::shared_ptr<arrow::Schema>> ScanSchema(const Dataset& dataset, const ScanOptions& options) {
+  LANCEFS_ASSIGN_OR_RETURN(auto plan, MakePlan(dataset.shared_from_this(), options));
+  return plan->schema;
+}
+
+Result<uint64_t> CountRows(std::shared_ptr<const Dataset> dataset, ScanOptions options, const OpContext& ctx) {
+  options.select.emplace();
+  options.with_row_id = false;
+  options.with_row_address = false;
+  if (options.filter == nullptr && !options.take) {
+    uint64_t rows = 0;
+    for (const FragmentInfo& fragment : dataset->fragments()) {
+      if (!options.fragments || std::find(options.fragments->begin(), options.fragments->end(), fragment.id) != options.fragments->end()) {
+        rows += fragment.rows();
+      }
+    }
+    rows -= std::min(rows, options.offset);
+    return std::min(rows, options.limit.value_or(UINT64_MAX));
+  }
+  LANCEFS_ASSIGN_OR_RETURN(auto stream, Scan(std::move(dataset), std::move(options)));
+  uint64_t rows = 0;
+  while (true) {
+    LANCEFS_ASSIGN_OR_RETURN(auto batch, stream->Next(ctx));
+    if (batch == nullptr) return rows;
+    rows += static_cast<uint64_t>(batch->num_rows());
+  }
+}
+
+Result<std::string> ExplainScan(const Dataset& dataset, const ScanOptions& options) {
+  LANCEFS_ASSIGN_OR_RETURN(auto plan, MakePlan(dataset.shared_from_this(), options));
+  std::string text = "version: " + std::to_string(dataset.version()) + "\n";
+  const size_t fragments = options.fragments ? options.fragments->size() : dataset.fragments().size();
+  text += "fragments: " + std::to_string(fragments) + " of " + std::to_string(dataset.fragments().size()) + "\n";
+  text += "rows before the filter: " + std::to_string(dataset.num_rows()) + "\n";
+  if (options.take) text += "take: " + std::to_string(options.take->size()) + " row offsets\n";
+  if (options.filter != nullptr) {
+    text += "filter: " + options.filter->ToString() + "\n";
+    text += "columns read first, for the filter: " + Names(plan->early) + "\n";
+    text += "columns read for matching rows only: " + Names(plan->late) + "\n";
+  } else {
+    text += "columns read: " + Names(plan->all) + "\n";
+  }
+  if (options.offset != 0) text += "offset: " + std::to_string(options.offset) + "\n";
+  if (options.limit) text += "limit: " + std::to_string(*options.limit) + "\n";
+  text += "output: " + plan->schema->ToString() + "\n";
+  return text;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> Take(std::shared_ptr<const Dataset> dataset, const std::vector<uint64_t>& offsets,
+                                                 const std::vector<std::string>& columns, const OpContext& ctx) {
+  ScanOptions options;
+  options.take = offsets;
+  options.select.emplace();
+  for (const std::string& column : columns) {
+    if (dataset->schema().Find(column) == nullptr) return Status::InvalidArgument("there is no column '" + column + "'");
+    options.select->push_back({column, nullptr, {column}});
+  }
+  LANCEFS_ASSIGN_OR_RETURN(auto stream, Scan(dataset, options));
+  arrow::RecordBatchVector batches;
+  while (true) {
+    LANCEFS_ASSIGN_OR_RETURN(auto batch, stream->Next(ctx));
+    if (batch == nullptr) break;
+    batches.push_back(std::move(batch));
+  }
+  LANCEFS_ARROW_ASSIGN(auto table, arrow::Table::FromRecordBatches(stream->schema(), batches));
+  LANCEFS_ARROW_ASSIGN(auto sorted, table->CombineChunksToBatch());
+  std::vector<uint64_t> unique = offsets;
+  std::sort(unique.begin(), unique.end());
+  unique.erase(std::unique(unique.begin(), unique.end()), unique.end());
+  arrow::Int64Builder builder;
+  for (const uint64_t offset : offsets) {
+    LANCEFS_ARROW_NOT_OK(builder.Append(std::lower_bound(unique.begin(), unique.end(), offset) - unique.begin()));
+  }
+  LANCEFS_ARROW_ASSIGN(auto positions, builder.Finish());
+  LANCEFS_ARROW_ASSIGN(const arrow::Datum taken, arrow::compute::Take(arrow::Datum(sorted), arrow::Datum(positions)));
+  return taken.record_batch();
+}
+
+}  // namespace lancefs

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/table/dataset.h"
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "base/uri.h"
+#include "engine/format/deletion_vector.h"
+#include "engine/format/lance_file.h"
+#include "engine/format/row_ids.h"
+
+namespace lancefs {
+namespace {
+
+constexpr char kVersionsDir[] = "_versions/";
+constexpr char kTransactionsDir[] = "_transactions/";
+
+std::string Join(const std::string& directory, const std::string& name) { return directory.empty() ? name : directory + "/" + name; }
+
+std::string BranchPath(const std::string& root, const std::string& branch) { return branch.empty() ? root : Join(root, "tree/" + branch); }
+
+struct LatestManifest {
+  uint64_t version = 0;
+  ManifestNaming naming = ManifestNaming::kV2;
+};
+
+// The newest manifest under `path`, or nothing. V2 names sort newest first, so an ordered store
+// answers with one short page; a V1 or unordered directory is listed whole.
+Result<std::optional<LatestManifest>> FindLatest(ObjectStore& store, const std::string& path, const OpContext& ctx) {
+  ListRequest request;
+  request.prefix = Join(path, kVersionsDir);
+  request.names_only = true;
+  std::optional<LatestManifest> latest;
+  auto consider = [&](const ListResult& listing) -> Status {
+    for (const ObjectMeta& object : listing.objects) {
+      const auto parsed = ParseManifestName(std::string_view(object.path).substr(request.prefix.size()));
+      if (!parsed) continue;
+      if (latest && latest->naming != parsed->naming) {
+        return Status::Corruption("the directory " + request.prefix + " mixes both manifest naming schemes");
+      }
+      if (!latest || parsed->version > latest->version) latest = LatestManifest{parsed->version, parsed->naming};
+    }
+    return Status::OK();
+  };
+  if (store.traits().lists_in_order) {
+    // A few names more than one: temporary files of a running commit may stand before the newest.
+    request.max_keys = 4;
+    LANCEFS_ASSIGN_OR_RETURN(const ListResult page, store.List(request, ctx));
+    LANCEFS_RETURN_NOT_OK(consider(page));
+    if (!page.truncated || (latest && latest->naming == ManifestNaming::kV2)) return latest;
+    request.max_keys = 0;
+    latest.reset();
+  }
+  LANCEFS_ASSIGN_OR_RETURN(const ListResult all, store.List(request, ctx));
+  LANCEFS_RETURN_NOT_OK(consider(all));
+  return latest;
+}
+
+Result<nlohmann::json> ParseJson(const Bytes& bytes, const std::string& path) {
+  nlohmann::json json = nlohmann::json::parse(bytes.view(), nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded() || !json.is_object()) return Status::Corruption(path + " is no JSON object");
+  return json;
+}
+
+std::string TextOr(const nlohmann::json& json, const char* key) {
+  const auto it = json.find(key);
+  return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+uint64_t NumberOr(const nlohmann::json& json, const char* key) {
+  const auto it = json.find(key);
+  return it != json.end() && it->is_number_unsigned() ? it->get<uint64_t>() : 0;
+}
+
+Result<TagInfo> ReadTag(ObjectStore& store, const std::string& path, const OpContext& ctx) {
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, store.ReadAll(path, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(bytes, path));
+  return TagInfo{TextOr(json, "branch"), NumberOr(json, "version")};
+}
+
+}  // namespace
+
+// What the versions of one dataset share. Opened files are kept for their metadata; the least
+// recently used go first.
+struct Dataset::Shared {
+  static constexpr size_t kMaxFiles = 512;
+
+  std::function<Result<ResolvedBase>(const std::string&)> resolve_base;
+
+  std::mutex mutex;
+  struct FileEntry {
+    std::shared_ptr<LanceFile> file;
+    std::list<std::string>::iterator position;
+  };
+  std::unordered_map<std::string, FileEntry> files;  // guarded by mutex, by path
+  std::list<std::string> recent;                     // guarded by mutex, most recent first
+  std::unordered_map<std::string, std::shared_ptr<const DeletionVector>> deletions;           // guarded by mutex, by path
+  std::unordered_map<std::string, std::shared_ptr<const std::vector<uint64_t>>> row_ids;      // guarded by mutex, by sequence bytes
+  std::unordered_map<std::string, ResolvedBase> bases;                                        // guarded by mutex, by URI
+};
+
+Dataset::~Dataset() = default;
+
+std::string Dataset::ObjectPath(const std::string& name) const { return Join(path_, name); }
+
+int64_t Dataset::timestamp_ns() const {
+  if (!manifest_->has_timestamp()) return 0;
+  return manifest_->timestamp().seconds() * 1'000'000'000LL + manifest_->timestamp().nanos();
+}
+
+Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root, std::string branch,
+                                                                 std::string path, ManifestNaming naming, ManifestFile file,
+                                                                 std::shared_ptr<Shared> shared) {
+  LANCEFS_RETURN_NOT_OK(CheckReaderFlags(*file.manifest));
+  std::shared_ptr<Dataset> dataset(new Dataset);
+  dataset->store_ = std::move(store);
+  dataset->root_ = std::move(root);
+  dataset->path_ = std::move(path);
+  dataset->branch_ = std::move(branch);
+  dataset->naming_ = naming;
+  dataset->manifest_ = std::move(file.manifest);
+  dataset->index_section_ = std::move(file.index_section);
+  if (file.transaction) dataset->transaction_ = std::make_shared<const pb::Transaction>(std::move(*file.transaction));
+  dataset->shared_ = std::move(shared);
+  LANCEFS_ASSIGN_OR_RETURN(dataset->schema_, SchemaFromManifest(*dataset->manifest_));
+  LANCEFS_RETURN_NOT_OK(CheckStorageContract(*dataset->manifest_, dataset->schema_));
+  LANCEFS_ASSIGN_OR_RETURN(dataset->data_version_, DataVersion(*dataset->manifest_));
+  dataset->arrow_schema_ = dataset->schema_.ToArrow();
+  for (const pb::DataFragment& fragment : dataset->manifest_->fragments()) {
+    FragmentInfo info{fragment.id(), fragment.physical_rows(), fragment.has_deletion_file() ? fragment.deletion_file().num_deleted_rows() : 0};
+    if (info.physical_rows > UINT32_MAX || info.deleted_rows > info.physical_rows) {
+      return Status::Corruption("fragment " + std::to_string(info.id) + " has " + std::to_string(info.physical_rows) + " rows and " +
+                                std::to_string(info.deleted_rows) + " deleted ones");
+    }
+    if (dataset->stable_row_ids() && !fragment.has_inline_row_ids() && !fragment.has_column_row_ids()) {
+      return Status::Corruption("fragment " + std::to_string(info.id) + " has no row ids in a table with stable row ids");
+    }
+    dataset->num_rows_ += info.rows();
+    for (const pb::DataFile& data_file : fragment.files()) dataset->data_bytes_ += data_file.file_size_bytes();
+    dataset->fragments_.push_back(info);
+  }
+  return std::shared_ptr<const Dataset>(std::move(dataset));
+}
+
+Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore> store, std::string path, const OpenOptions& options,
+                                                     const OpContext& ctx) {
+  std::string branch = options.branch;
+  std::optional<uint64_t> version = options.version;
+  if (!options.tag.empty()) {
+    if (version) return Status::InvalidArgument("give a version or a tag, not both");
+    const std::string tag_path = Join(path, "_refs/tags/" + options.tag + ".json");
+    Result<TagInfo> tag = ReadTag(*store, tag_path, ctx);
+    if (!tag.ok()) {
+      if (tag.status().Is(StatusCode::kNotFound)) return Status::NotFound("there is no tag '" + options.tag + "'");
+      return tag.status();
+    }
+    branch = tag->branch;
+    version = tag->version;
+  }
+  const std::string branch_path = BranchPath(path, branch);
+  const std::string where = store->name() + (branch_path.empty() ? "" : "/" + branch_path);
+  auto shared = std::make_shared<Shared>();
+  shared->resolve_base = options.resolve_base;
+
+  std::vector<LatestManifest> candidates;
+  if (version) {
+    candidates = {{*version, ManifestNaming::kV2}, {*version, ManifestNaming::kV1}};
+  } else {
+    LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(*store, branch_path, ctx));
+    if (!latest) return Status::NotFound("no Lance dataset at " + where);
+    candidates = {*latest};
+  }
+  for (const LatestManifest& candidate : candidates) {
+    const std::string manifest_path = Join(branch_path, kVersionsDir + ManifestName(candidate.version, candidate.naming));
+    const Result<Bytes> bytes = store->ReadAll(manifest_path, ctx);
+    if (!bytes.ok()) {
+      if (bytes.status().Is(StatusCode::kNotFound)) continue;
+      return bytes.status();
+    }
+    Result<ManifestFile> file = ParseManifestFile(*bytes);
+    if (!file.ok()) return file.status().WithContext(manifest_path);
+    return FromManifestFile(std::move(store), std::move(path), std::move(branch), branch_path, candidate.naming, std::move(*file), std::move(shared));
+  }
+  if (version) return Status::NotFound("version " + std::to_string(*version) + " does not exist in " + where);
+  return Status::Stale("the newest version of " + where + " disappeared while it was opened");
+}
+
+Result<std::shared_ptr<const Dataset>> Dataset::Checkout(uint64_t version, const OpContext& ctx) const {
+  if (version == this->version()) return shared_from_this();
+  const std::string manifest_path = ObjectPath(kVersionsDir + ManifestName(version, naming_));
+  Result<Bytes> bytes = store_->ReadAll(manifest_path, ctx);
+  if (!bytes.ok()) {
+    if (bytes.status().Is(StatusCode::kNotFound)) return Status::NotFound("version " + std::to_string(version) + " does not exist");
+    return bytes.status();
+  }
+  Result<ManifestFile> file = ParseManifestFile(*bytes);
+  if (!file.ok()) return file.status().WithContext(manifest_path);
+  return FromManifestFile(store_, root_, branch_, path_, naming_, std::move(*file), shared_);
+}
+
+Result<std::shared_ptr<const Dataset>> Dataset::WithManifest(const std::string& file) const {
+  LANCEFS_ASSIGN_OR_RETURN(ManifestFile parsed, ParseManifestFile(Bytes::FromString(file)));
+  return FromManifestFile(store_, root_, branch_, path_, naming_, std::move(parsed), shared_);
+}
+
+Result<uint64_t> Dataset::LatestVersion(const OpContext& ctx) const {
+  LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(*store_, path_, ctx));
+  if (!latest) return Status::Stale("the dataset " + store_->name() + "/" + path_ + " is gone");
+  return latest->version;
+}
+
+Result<std::shared_ptr<const Dataset>> Dataset::Latest(const OpContext& ctx) const {
+  LANCEFS_ASSIGN_OR_RETURN(const uint64_t version, LatestVersion(ctx));
+  return Checkout(version, ctx);
+}
+
+Result<std::vector<VersionInfo>> Dataset::ListVersions(const OpContext& ctx) const {
+  ListRequest request;
+  request.prefix = ObjectPath(kVersionsDir);
+  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store_->List(request, ctx));
+  std::vector<VersionInfo> versions;
+  for (const ObjectMeta& object : listing.objects) {
+    const auto parsed = ParseManifestName(std::string_view(object.path).substr(request.prefix.size()));
+    if (parsed && parsed->naming == naming_) versions.push_back({parsed->version, object.last_modified_ns, object.size});
+  }
+  std::sort(versions.begin(), versions.end(), [](const VersionInfo& a, const VersionInfo& b) { return a.version < b.version; });
+  return versions;
+}
+
+Result<std::map<std::string, TagInfo>> Dataset::ListTags(const OpContext& ctx) const {
+  ListRequest request;
+  request.prefix = Join(root_, "_refs/tags/");
+  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store_->List(request, ctx));
+  std::map<std::string, TagInfo> tags;
+  for (const ObjectMeta& object : listing.objects) {
+    std::string name = object.path.substr(request.prefix.size());
+    if (!name.ends_with(".json")) continue;
+    name.resize(name.size() - 5);
+    const Result<TagInfo> tag = ReadTag(*store_, object.path, ctx);
+    if (tag.ok()) {
+      tags[name] = *tag;
+    } else if (!tag.status().Is(StatusCode::kNotFound)) {  // deleted meanwhile
+      return tag.status();
+    }
+  }
+  return tags;
+}
+
+Result<std::map<std::string, BranchInfo>> Dataset::ListBranches(const OpContext& ctx) const {
+  ListRequest request;
+  request.prefix = Join(root_, "_refs/branches/");
+  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store_->List(request, ctx));
+  std::map<std::string, BranchInfo> branches;
+  for (const ObjectMeta& object : listing.objects) {
+    std::string name = object.path.substr(request.prefix.size());
+    if (!name.ends_with(".json")) continue;
+    name.resize(name.size() - 5);
+    LANCEFS_ASSIGN_OR_RETURN(std::string decoded, PercentDecode(name));
+    const Result<Bytes> bytes = store_->ReadAll(object.path, ctx);
+    if (!bytes.ok()) {
+      if (bytes.status().Is(StatusCode::kNotFound)) continue;
+      return bytes.status();
+    }
+    LANCEFS_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(*bytes, object.path));
+    branches[decoded] = BranchInfo{TextOr(json, "parentBranch"), NumberOr(json, "parentVersion")};
+  }
+  return branches;
+}
+
+Result<std::optional<pb::Transaction>> Dataset::Transaction(const OpContext& ctx) const {
+  if (transaction_ != nullptr) return std::optional<pb::Transaction>(*transaction_);
+  if (manifest_->transaction_file().empty()) return std::optional<pb::Transaction>();
+  const Result<Bytes> bytes = store_->ReadAll(ObjectPath(kTransactionsDir + manifest_->transaction_file()), ctx);
+  if (!bytes.ok()) {
+    if (bytes.status().Is(StatusCode::kNotFound)) return std::optional<pb::Transaction>();
+    return bytes.status();
+  }
+  pb::Transaction transaction;
+  if (!transaction.ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) {
+    return Status::Corruption("the transaction file " + manifest_->transaction_file() + " cannot be parsed");
+  }
+  return std::optional<pb::Transaction>(std::move(transaction));
+}
+
+Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const std::string& kind) const {
+  if (!base_id) return ResolvedBase{store_, ObjectPath(kind)};
+  const pb::BasePath* base = nullptr;
+  for (const pb::BasePath& candidate : manifest_->base_paths()) {
+    if (candidate.id() == *base_id) base = &candidate;
+  }
+  if (base == nullptr) return Status::Corruption("the manifest names the unknown base path " + std::to_string(*base_id));
+  if (kind != "data" && !base->is_dataset_root()) return Status::Corruption("base path " + std::to_string(*base_id) + " is no dataset root");
+  ResolvedBase resolved;
+  {
+    std::lock_guard lock(shared_->mutex);
+    const auto known = shared_->bases.find(base->path());
+    if (known != shared_->bases.end()) resolved = known->second;
+  }
+  if (resolved.store == nullptr) {
+    if (!shared_->resolve_base) return Status::NotSupported("the dataset has files at " + base->path() + ", which cannot be opened from here");
+    LANCEFS_ASSIGN_OR_RETURN(resolved, shared_->resolve_base(base->path()));
+    std::lock_guard lock(shared_->mutex);
+    shared_->bases[base->path()] = resolved;
+  }
+  if (base->is_dataset_root()) resolved.path = Join(resolved.path, kind);
+  return resolved;
+}
+
+Result<std::shared_ptr<const DeletionVector>> Dataset::Deletions(size_t index, const OpContext& ctx) const {
+  const pb::DataFragment& fragment = manifest_->fragments(static_cast<int>(index));
+  if (!fragment.has_deletion_file()) return std::shared_ptr<const DeletionVector>();
+  const pb::DeletionFile& file = fragment.deletion_file();
+  const std::optional<uint32_t> base_id = file.has_base_id() ? std::optional<uint32_t>(file.base_id()) : std::nullopt;
+  LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase directory, Directory(base_id, "_deletions"));
+  const std::string path = Join(directory.path, DeletionFileName(fragment.id(), file));
+  const std::string key = directory.store->name() + "/" + path;
+  {
+    std::lock_guard lock(shared_->mutex);
+    const auto known = shared_->deletions.find(key);
+    if (known != shared_->deletions.end()) return known->second;
+  }
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, directory.store->ReadAll(path, ctx));
+  Result<std::shared_ptr<const DeletionVector>> parsed = DeletionVector::Parse(file, bytes, fragment.physical_rows());
+  if (!parsed.ok()) return parsed.status().WithContext("deletion file " + path);
+  std::lock_guard lock(shared_->mutex);
+  return shared_->deletions.try_emplace(key, *parsed).first->second;
+}
+
+Result<std::shared_ptr<LanceFile>> Dataset::OpenDataFile(const pb::DataFile& file, const OpContext& ctx) const {
+  const std::optional<uint32_t> base_id = file.has_base_id() ? std::optional<uint32_t>(file.base_id()) : std::nullopt;
+  LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase directory, Directory(base_id, "data"));
+  const std::string path = Join(directory.path, file.path());
+  const std::string key = directory.store->name() + "/" + path;
+  {
+    std::lock_guard lock(shared_->mutex);
+    const auto known = shared_->files.find(key);
+    if (known != shared_->files.end()) {
+      shared_->recent.splice(shared_->recent.begin(), shared_->recent, known->second.position);
+      return known->second.file;
+    }
+  }
+  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<LanceFile> opened, LanceFile::Open(directory.store, path, file.file_size_bytes(), ctx));
+  std::lock_guard lock(shared_->mutex);
+  const auto known = shared_->files.find(key);
+  if (known != shared_->files.end()) return known->second.file;  // another thread was first
+  shared_->recent.push_front(key);
+  shared_->files[key] = {opened, shared_->recent.begin()};
+  while (shared_->files.size() > Shared::kMaxFiles) {
+    shared_->files.erase(shared_->recent.back());
+    shared_->recent.pop_back();
+  }
+  return opened;
+}
+
+Result<std::shared_ptr<const std::vector<uint64_t>>> Dataset::RowIds(size_t index, const OpContext&) const {
+  const pb::DataFragment& fragment = manifest_->fragments(static_cast<int>(index));
+  if (!fragment.has_inline_row_ids()) {
+    return Status::NotSupported("the row ids of fragment " + std::to_string(fragment.id()) + " are stored in a column, which is not supported");
+  }
+  const std::string key = std::to_string(fragment.physical_rows()) + ":" + fragment.inline_row_ids();
+  {
+    std::lock_guard lock(shared_->mutex);
+    const auto known = shared_->row_ids.find(key);
+    if (known != shared_->row_ids.end()) return known->second;
+  }
+  Result<std::vector<uint64_t>> ids = DecodeRowIds(fragment.inline_row_ids(), fragment.physical_rows());
+  if (!ids.ok()) return ids.status().WithContext("row ids of fragment " + std::to_string(fragment.id()));
+  std::lock_guard lock(shared_->mutex);
+  return shared_->row_ids.try_emplace(key, std::make_shared<const std::vector<uint64_t>>(std::move(*ids))).first->second;
+}
+
+Result<std::vector<std::string>> ListTables(ObjectStore& store, const std::string& path, const OpContext& ctx) {
+  ListRequest request;
+  request.prefix = path.empty() ? "" : path + "/";
+  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store.List(request, ctx));
+  std::vector<std::string> tables;
+  for (const std::string& directory : listing.directories) {
+    std::string name = directory.substr(request.prefix.size());
+    if (name.ends_with(".lance/")) tables.push_back(name.substr(0, name.size() - 7));
+  }
+  std::sort(tables.begin(), tables.end());
+  return tables;
+}
+
+Result<bool> IsDataset(ObjectStore& store, const std::string& path, const OpContext& ctx) {
+  LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(store, path, ctx));
+  return latest.has_value();
+}
+
+}  // namespace lancefs

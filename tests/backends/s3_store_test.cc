@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The S3 store against a real server; run by tests/servers/with_minio.py.
+#include "backends/s3/s3_store.h"
+
+#include <cstdlib>
+
+#include "tests/conformance/object_store_suite.h"
+
+namespace lancefs {
+namespace {
+
+std::string Env(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+StorageOptions ServerOptions() {
+  return {{"aws_endpoint", Env("S3_ENDPOINT")},
+          {"aws_access_key_id", Env("S3_ACCESS_KEY")},
+          {"aws_secret_access_key", Env("S3_SECRET_KEY")},
+          {"aws_region", Env("S3_REGION")},
+          {"allow_http", "true"}};
+}
+
+std::shared_ptr<ObjectStore> MakeStore(StorageOptions options, Metrics* metrics = &Metrics::Global()) {
+  Result<S3Options> parsed = ParseS3Options(Env("S3_BUCKET"), options, {});
+  EXPECT_TRUE(parsed.ok()) << parsed.status().ToString();
+  return MakeS3Store(*parsed, metrics);
+}
+
+StorageOptions With(StorageOptions more) {
+  more.merge(ServerOptions());
+  return more;
+}
+
+INSTANTIATE_TEST_SUITE_P(S3, ObjectStoreSuite, testing::Values(StoreUnderTest{"PathStyle", [] { return MakeStore(ServerOptions()); }}),
+                         StoreName);
+
+// A smaller choice: what differs is only how requests look.
+std::vector<StorageOptions> Variants() {
+  return {With({{"aws_endpoint", Env("S3_VHOST_ENDPOINT")}, {"aws_virtual_hosted_style_request", "true"}}),
+          With({{"unsigned_payload", "true"}}),
+          With({{"checksum_algorithm", "sha256"}}),
+          With({{"checksum_algorithm", "CRC64NVME"}}),
+          With({{"request_payer", "requester"}, {"headers.x-amz-meta-team", "two  words"}, {"default_content_type", "application/octet-stream"}}),
+          With({{"http1_only", "false"}, {"user_agent", "somebody/1"}, {"pool_max_idle_per_host", "0"}})};
+}
+
+TEST(S3Store, RequestVariantsAreAccepted) {
+  const OpContext ctx;
+  int number = 0;
+  for (const StorageOptions& options : Variants()) {
+    SCOPED_TRACE(++number);
+    const auto store = MakeStore(options);
+    const std::string dir = "variant " + std::to_string(number) + "/";
+    Status status = store->Put(dir + "a b+c%", Bytes::FromString("hello"), ctx);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    auto created = store->PutIfAbsent(dir + "once", Bytes::FromString("1"), ctx);
+    ASSERT_TRUE(created.ok()) << created.status().ToString();
+    EXPECT_EQ(*created, PutOutcome::kCreated);
+    created = store->PutIfAbsent(dir + "once", Bytes::FromString("2"), ctx);
+    ASSERT_TRUE(created.ok()) << created.status().ToString();
+    EXPECT_EQ(*created, PutOutcome::kAlreadyExists);
+    const auto ranges = store->ReadRanges(dir + "a b+c%", {{1, 3}}, ctx);
+    ASSERT_TRUE(ranges.ok()) << ranges.status().ToString();
+    EXPECT_EQ((*ranges)[0].view(), "ell");
+    auto writer = store->OpenWriter(dir + "multi", ctx);
+    ASSERT_TRUE(writer.ok());
+    for (int i = 0; i < 3; ++i) {
+      status = (*writer)->Write(Bytes::FromString(std::string(6 << 20, static_cast<char>('a' + i))), ctx);
+      ASSERT_TRUE(status.ok()) << status.ToString();
+    }
+    status = (*writer)->Finish(ctx);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    const auto tail = store->ReadTail(dir + "multi", 4, ctx);
+    ASSERT_TRUE(tail.ok()) << tail.status().ToString();
+    EXPECT_EQ((*tail).bytes.view(), "cccc");
+    EXPECT_EQ((*tail).object_size, 18u << 20);
+    const auto list = store->List({dir}, ctx);
+    ASSERT_TRUE(list.ok()) << list.status().ToString();
+    EXPECT_EQ((*list).objects.size(), 3u);
+  }
+}
+
+TEST(S3Store, CountsEveryRequest) {
+  const OpContext ctx;
+  Metrics metrics;
+  const auto store = MakeStore(ServerOptions(), &metrics);
+  auto count = [&](const char* kind) { return metrics.counter(std::string("lancefs_store_") + kind + "_total").load(); };
+  ASSERT_TRUE(store->Put("count/a", Bytes::FromString(std::string(300000, 'x')), ctx).ok());
+  EXPECT_EQ(count("put_requests"), 1u);
+  EXPECT_EQ(count("bytes_written"), 300000u);
+  ASSERT_TRUE(store->ReadRanges("count/a", {{0, 10}, {20, 10}, {200000, 10}}, ctx).ok());
+  EXPECT_EQ(count("get_requests"), 2u) << "near ranges are one request";
+  EXPECT_EQ(count("bytes_read"), 40u);
+  ASSERT_TRUE(store->ReadTail("count/a", 100, ctx).ok());
+  ASSERT_TRUE(store->ReadAll("count/a", ctx).ok());
+  EXPECT_EQ(count("get_requests"), 4u);
+  ASSERT_TRUE(store->Head("count/a", ctx).ok());
+  EXPECT_EQ(count("head_requests"), 1u);
+  ASSERT_TRUE(store->List({"count/"}, ctx).ok());
+  EXPECT_EQ(count("list_requests"), 1u);
+  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
+  EXPECT_EQ(count("put_requests"), 2u);
+  auto writer = store->OpenWriter("count/c", ctx);
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string(8 << 20, 'y')), ctx).ok());
+  ASSERT_TRUE((*writer)->Finish(ctx).ok());
+  EXPECT_EQ(count("put_requests"), 3u) << "what fits into a part is one PUT";
+  EXPECT_EQ(count("multipart_requests"), 0u);
+  writer = store->OpenWriter("count/d", ctx);
+  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string((16 << 20) + 1, 'y')), ctx).ok());
+  ASSERT_TRUE((*writer)->Finish(ctx).ok());
+  EXPECT_EQ(count("put_requests"), 6u) << "three parts";
+  EXPECT_EQ(count("multipart_requests"), 2u) << "create and complete";
+  EXPECT_EQ(count("retries"), 0u);
+}
+
+TEST(S3Store, SaysWhatWentWrong) {
+  const OpContext ctx;
+  const auto wrong_secret = MakeStore(With({{"aws_secret_access_key", "not-the-secret"}}));
+  Status status = wrong_secret->ReadAll("a/b", ctx).status();
+  EXPECT_EQ(status.code(), StatusCode::kPermissionDenied);
+  EXPECT_NE(status.message().find("SignatureDoesNotMatch"), std::string::npos) << status.ToString();
+  EXPECT_NE(status.message().find("s3://" + Env("S3_BUCKET") + "/a/b"), std::string::npos) << status.ToString();
+  EXPECT_NE(status.message().find("request id"), std::string::npos) << status.ToString();
+  EXPECT_EQ(status.message().find("not-the-secret"), std::string::npos);
+  const auto anonymous = MakeStore(With({{"skip_signature", "true"}}));
+  EXPECT_EQ(anonymous->ReadAll("a/b", ctx).status().code(), StatusCode::kPermissionDenied);
+  const auto no_http = MakeStore(With({{"allow_http", "false"}}));
+  EXPECT_EQ(no_http->ReadAll("a/b", ctx).status().code(), StatusCode::kInvalidArgument);
+  const auto no_condition = MakeStore(With({{"conditional_put", "disabled"}}));
+  EXPECT_EQ(no_condition->PutIfAbsent("a/b", Bytes(), ctx).status().code(), StatusCode::kNotSupported);
+  const auto absent = MakeS3Store(*ParseS3Options("no-such-bucket", ServerOptions(), {}));
+  EXPECT_EQ(absent->List({""}, ctx).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(absent->Delete("a", ctx).ok());
+}
+
+TEST(S3Store, LearnsTheRegion) {
+  Metrics metrics;
+  const auto store = MakeStore(With({{"aws_region", "eu-north-7"}}), &metrics);
+  const Status status = store->Put("region/a", Bytes::FromString("x"), OpContext());
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  const uint64_t requests = metrics.counter("lancefs_store_put_requests_total");
+  EXPECT_EQ(requests, 2u);
+  EXPECT_TRUE(store->Put("region/b", Bytes::FromString("x"), OpContext()).ok());
+  EXPECT_EQ(metrics.counter("lancefs_store_put_requests_total"), 3u);
+}
+
+}  // namespace
+}  // namespace lancefs

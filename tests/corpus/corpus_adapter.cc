@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The engine behind the batch protocol of the corpus checker: one JSON request a line on stdin
+// ({"op":"read"|"info"|"append"|"tables"|"search", "dataset":path, ...}); answer: a line
+// {"ok":true,"lines":N} and N lines, or {"ok":false,"error":"..."}.
+#include <arrow/api.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "backends/registry.h"
+#include "engine/format/deletion_vector.h"
+#include "engine/rows/row_writer.h"
+#include "engine/scan/scanner.h"
+#include "engine/write/append_file.h"
+
+namespace lancefs {
+namespace {
+
+using nlohmann::json;
+
+Result<std::shared_ptr<const Dataset>> OpenFor(const json& request) {
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(request.at("dataset").get<std::string>()));
+  OpenOptions options;
+  if (request.contains("version") && !request["version"].is_null()) options.version = request["version"].get<uint64_t>();
+  if (request.contains("tag") && !request["tag"].is_null()) options.tag = request["tag"].get<std::string>();
+  if (request.contains("branch") && !request["branch"].is_null()) options.branch = request["branch"].get<std::string>();
+  options.resolve_base = [](const std::string& uri) -> Result<ResolvedBase> {
+    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(uri));
+    return ResolvedBase{base.store, base.path};
+  };
+  return Dataset::Open(opened.store, opened.path, options, OpContext());
+}
+
+Result<std::string> Read(const json& request) {
+  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenFor(request));
+  ScanOptions options;
+  const arrow::Schema& schema = *dataset->arrow_schema();
+  if (request.contains("filter") && !request["filter"].is_null()) {
+    LANCEFS_ASSIGN_OR_RETURN(options.filter, ParseFilter(request["filter"].get<std::string>(), schema));
+  }
+  if (request.contains("select") && !request["select"].is_null()) {
+    options.select.emplace();
+    for (const json& item : request["select"]) {
+      const std::string name = item.get<std::string>();
+      if (dataset->schema().Find(name) != nullptr) {
+        options.select->push_back({name, nullptr, {name}});
+        continue;
+      }
+      LANCEFS_ASSIGN_OR_RETURN(std::vector<SelectItem> items, ParseSelectList(name, schema));
+      options.select->insert(options.select->end(), items.begin(), items.end());
+    }
+  }
+  if (request.contains("limit") && !request["limit"].is_null()) options.limit = request["limit"].get<uint64_t>();
+  if (request.contains("offset") && !request["offset"].is_null()) options.offset = request["offset"].get<uint64_t>();
+  options.with_row_id = request.value("with_row_id", false);
+  LANCEFS_ASSIGN_OR_RETURN(auto stream, Scan(dataset, options));
+  std::string out;
+  while (true) {
+    LANCEFS_ASSIGN_OR_RETURN(auto batch, stream->Next(OpContext()));
+    if (batch == nullptr) return out;
+    LANCEFS_RETURN_NOT_OK(RenderJsonl(*batch, &out));
+  }
+}
+
+std::string Iso(int64_t ns) {
+  const time_t seconds = static_cast<time_t>(ns / 1'000'000'000);
+  struct tm utc;
+  gmtime_r(&seconds, &utc);
+  char text[64];
+  const size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(ns % 1'000'000'000 / 1000));
+  return text;
+}
+
+Result<std::string> Info(const json& request) {
+  const OpContext ctx;
+  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenFor(request));
+  json info;
+  LANCEFS_ASSIGN_OR_RETURN(const auto versions, dataset->ListVersions(ctx));
+  info["versions"] = json::array();
+  for (const VersionInfo& version : versions) {
+    LANCEFS_ASSIGN_OR_RETURN(const auto opened, dataset->Checkout(version.version, ctx));
+    info["versions"].push_back({{"version", version.version}, {"timestamp", Iso(opened->timestamp_ns())}, {"rows", opened->num_rows()}});
+  }
+  info["schema"] = json::array();
+  for (const auto& field : dataset->arrow_schema()->fields()) {
+    info["schema"].push_back({{"name", field->name()}, {"type", field->type()->ToString()}, {"nullable", field->nullable()}});
+  }
+  info["fragments"] = json::array();
+  for (size_t i = 0; i < dataset->fragments().size(); ++i) {
+    const FragmentInfo& fragment = dataset->fragments()[i];
+    info["fragments"].push_back({{"id", fragment.id}, {"rows", fragment.rows()}, {"physical_rows", fragment.physical_rows}, {"deletions", fragment.deleted_rows}});
+  }
+  LANCEFS_ASSIGN_OR_RETURN(const auto tags, dataset->ListTags(ctx));
+  info["tags"] = json::object();
+  for (const auto& [name, tag] : tags) info["tags"][name] = {{"version", tag.version}};
+  LANCEFS_ASSIGN_OR_RETURN(const auto branches, dataset->ListBranches(ctx));
+  info["branches"] = json::object();
+  for (const auto& [name, branch] : branches) {
+    json branch_request = request;
+    branch_request["branch"] = name;
+    LANCEFS_ASSIGN_OR_RETURN(const auto opened, OpenFor(branch_request));
+    info["branches"][name] = {{"latest_version", opened->version()}, {"rows", opened->num_rows()}};
+  }
+  return info.dump() + "\n";
+}
+
+Result<std::string> Append(const json& request) {
+  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenFor(request));
+  const std::string path = request.at("file").get<std::string>();
+  LANCEFS_ASSIGN_OR_RETURN(const RowFileFormat format, DetectRowFormat(path.substr(path.rfind('/') + 1), path));
+  std::optional<RowError> error;
+  LANCEFS_RETURN_NOT_OK(AppendFile(dataset, path, format, WriteOptions(), &error, OpContext()).status());
+  return std::string();
+}
+
+Result<std::string> Tables(const json& request) {
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(request.at("dataset").get<std::string>()));
+  LANCEFS_ASSIGN_OR_RETURN(const auto tables, ListTables(*opened.store, opened.path, OpContext()));
+  return json(tables).dump() + "\n";
+}
+
+Result<std::string> Answer(const std::string& line) {
+  const json request = json::parse(line, nullptr, false);
+  if (request.is_discarded()) return Status::InvalidArgument("the request is no JSON");
+  const std::string op = request.value("op", "");
+  try {
+    if (op == "read") return Read(request);
+    if (op == "info") return Info(request);
+    if (op == "append") return Append(request);
+    if (op == "tables") return Tables(request);
+  } catch (const json::exception& error) {
+    return Status::InvalidArgument(error.what());
+  }
+  return Status::NotSupported("the operation '" + op + "' is not supported");
+}
+
+}  // namespace
+}  // namespace lancefs
+
+int main() {
+  std::ios::sync_with_stdio(false);
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    const lancefs::Result<std::string> answer = lancefs::Answer(line);
+    if (answer.ok()) {
+      const auto lines = std::count(answer->begin(), answer->end(), '\n');
+      std::cout << "{\"ok\":true,\"lines\":" << lines << "}\n" << *answer << std::flush;
+    } else {
+      const nlohmann::json error = {{"ok", false}, {"error", answer.status().ToString()}};
+      std::cout << error.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n" << std::flush;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The lancefs program: parses the command line and runs one command. Exit status: 0 = done,
+// 1 = failed (the reason on stderr), 2 = wrong usage.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <sstream>
+
+#include "base/lancefs_version.h"
+#include "base/log.h"
+#include "tools/commands.h"
+
+namespace {
+
+using namespace lancefs;  // NOLINT: the program's main file
+
+OpContext g_context;  // cancelled by SIGINT and SIGTERM
+
+void OnSignal(int) { g_context.cancel.Cancel(); }
+
+std::vector<std::string> SplitCommas(const std::vector<std::string>& items) {
+  std::vector<std::string> out;
+  for (const std::string& item : items) {
+    std::stringstream stream(item);
+    std::string part;
+    while (std::getline(stream, part, ',')) {
+      if (!part.empty()) out.push_back(part);
+    }
+  }
+  return out;
+}
+
+void AddShared(CLI::App* command, GlobalOptions* global) {
+  command->add_option("-o", global->mount_options, "options, separated by commas (mount(8) style)");
+  command->add_option("--storage-option", global->storage_options, "an object-store option key=value (repeatable; no secrets)");
+  command->add_option("--options-file", global->options_file, "a file of 'key = value' lines, mode 0600; secrets go here");
+  command->add_option("--log-level", global->log_level, "debug, info, warn or error");
+  command->add_option("--log-file", global->log_file, "write the log to this file");
+  command->add_flag("--json", global->json, "machine-readable output");
+}
+
+int Report(const Status& status) {
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "lancefs: %s\n", status.message().empty() ? status.ToString().c_str() : status.message().c_str());
+  return 1;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"Mounts Lance datasets as files, and works on them without a mount.", "lancefs"};
+  app.set_version_flag("--version", std::string("lancefs ") + kLancefsVersion);
+  app.require_subcommand(1);
+  app.footer("Examples:\n"
+             "  lancefs mount s3://bucket/trips.lance /mnt/trips\n"
+             "  lancefs cat trips.lance 'query/filter=fare > 50/select=id,fare/rows.jsonl'\n"
+             "  lancefs append trips.lance more.csv\n");
+  GlobalOptions global;
+
+  MountArguments mount;
+  CLI::App* mount_command = app.add_subcommand("mount", "mount a dataset or a directory of datasets");
+  mount_command->add_option("URI", mount.uri, "s3://bucket/table.lance, a local path, ...")->required();
+  mount_command->add_option("DIR", mount.directory, "where to mount")->required();
+  mount_command->add_flag("-f,--foreground", mount.foreground, "stay in the foreground and log to stderr");
+  UmountArguments umount;
+  CLI::App* umount_command = app.add_subcommand("umount", "unmount; waits for running commits");
+  umount_command->add_option("DIR", umount.directory)->required();
+  umount_command->add_flag("-z,--lazy", umount.lazy, "detach now, even when files are open");
+
+  TreeArguments tree;
+  CLI::App* info_command = app.add_subcommand("info", "what a dataset is: version, rows, files, schema");
+  info_command->add_option("URI", tree.uri)->required();
+  CLI::App* ls_command = app.add_subcommand("ls", "list a folder of the tree without a mount");
+  ls_command->add_option("URI", tree.uri)->required();
+  ls_command->add_option("PATH", tree.path, "a path inside the tree, e.g. versions");
+  CLI::App* cat_command = app.add_subcommand("cat", "print a file of the tree without a mount");
+  cat_command->add_option("URI", tree.uri)->required();
+  cat_command->add_option("PATH", tree.path, "e.g. 'query/filter=fare > 50/rows.csv'")->required();
+
+  AppendArguments append;
+  CLI::App* append_command = app.add_subcommand("append", "append files of rows; one version a file");
+  append_command->add_option("URI", append.uri)->required();
+  append_command->add_option("FILE", append.files, "jsonl, csv, tsv, arrow, arrows or parquet")->required();
+  append_command->add_option("--format", append.format, "the files' format, where their names do not tell");
+  CreateArguments create;
+  CLI::App* create_command = app.add_subcommand("create", "create a dataset from a file of rows");
+  create_command->add_option("URI", create.uri)->required();
+  create_command->add_option("FILE", create.file)->required();
+  create_command->add_option("--format", create.format, "the file's format, where its name does not tell");
+  create_command->add_option("--data-version", create.data_version, "version of the data files: 2.0, 2.1 or 2.2")->capture_default_str();
+  VerifyArguments verify;
+  CLI::App* verify_command = app.add_subcommand("verify", "check that a dataset's files are there and sound");
+  verify_command->add_option("URI", verify.uri)->required();
+  verify_command->add_option("--at-version", verify.version, "check this version instead of the latest");
+  verify_command->add_flag("--read", verify.read_rows, "also read every value");
+  for (CLI::App* command : {mount_command, info_command, ls_command, cat_command, append_command, create_command, verify_command}) {
+    AddShared(command, &global);
+  }
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  }
+  global.mount_options = SplitCommas(global.mount_options);
+  if (!global.log_file.empty()) {
+    const Status status = OpenLogFile(global.log_file);
+    if (!status.ok()) return Report(status);
+  }
+  if (!global.log_level.empty()) {
+    const Status status = SetLogLevel(global.log_level);
+    if (!status.ok()) return Report(status);
+  }
+  if (*mount_command) return Report(RunMount(global, mount));
+  if (*umount_command) return Report(RunUmount(umount));
+  std::signal(SIGINT, OnSignal);
+  std::signal(SIGTERM, OnSignal);
+  if (*info_command) return Report(RunInfo(global, tree, g_context));
+  if (*ls_command) return Report(RunLs(global, tree, g_context));
+  if (*cat_command) return Report(RunCat(global, tree, g_context));
+  if (*append_command) return Report(RunAppend(global, append, g_context));
+  if (*create_command) return Report(RunCreate(global, create, g_context));
+  return Report(RunVerify(global, verify, g_context));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lancefs: internal error: %s\n", error.what());
+    return 1;
+  }
+}
