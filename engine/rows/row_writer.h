@@ -49,7 +49,13 @@ Status RenderCsv(const arrow::RecordBatch& batch, char separator, std::string* o
 // Appends one value of `array` in canonical JSON.
 Status RenderJsonValue(const arrow::Array& array, int64_t row, std::string* out);
 
-// An upper bound of the text size of one row on average, in bytes, from the types alone; for size estimates.
+// An upper bound, in bytes, of what every row takes from its types alone; for size estimates. Covers keys, quotes, separators
+// and the longest text of all fixed-width values (fixed-size lists and binaries included), and the brackets and quotes of
+// variable ones. What strings, binaries, lists and maps hold comes on top: the caller adds the bytes of that data, as Arrow
+// holds it, times TextPerDataByte.
 uint64_t EstimateRowBytes(RowFormat format, const arrow::Schema& schema);
+// The most bytes of output that one byte of variable data becomes: 6 for strings (control characters), more for lists of
+// narrow or keyed elements.
+uint64_t TextPerDataByte(RowFormat format, const arrow::Schema& schema);
 
 }  // namespace lancefs

@@ -36,7 +36,7 @@ class BinaryReader : public Reader {
     }
     Bytes whole;
     std::shared_ptr<arrow::Buffer> data;
-    if (parts_.size() == 1 && parts_[0]->Whole(&whole)) {
+    if (parts_.size() == 1 && parts_[0]->Whole(&whole) && whole.data() != nullptr) {
       data = ToArrowBuffer(std::move(whole));
     } else {
       LANCEFS_ASSIGN_OR_RETURN(data, AllocateOutput(bytes));

@@ -226,7 +226,7 @@ class FixedReader : public Reader {
   Result<std::shared_ptr<arrow::Buffer>> DecodeValues() const {
     const uint64_t per_row = shape_.leaf_bits * shape_.multiplicity.back();
     Bytes whole;
-    if (parts_.size() == 1 && parts_[0].has_values() && parts_[0].values().Whole(&whole)) {
+    if (parts_.size() == 1 && parts_[0].has_values() && parts_[0].values().Whole(&whole) && whole.data() != nullptr) {
       // Old files are not aligned; Arrow wants values at multiples of their width.
       const uint64_t width = std::min<uint64_t>(8, std::max<uint64_t>(1, shape_.leaf_bits / 8));
       const bool byte_wise = shape_.leaf()->id() == arrow::Type::FIXED_SIZE_BINARY || shape_.leaf()->id() == arrow::Type::STRUCT;
@@ -240,7 +240,7 @@ class FixedReader : public Reader {
     for (const FixedPart& part : parts_) {
       const uint64_t bits = part.rows() * per_row;
       if (part.has_values()) {
-        LANCEFS_RETURN_NOT_OK(part.values().DecodeTo(data + bit / 8, bit));
+        LANCEFS_RETURN_NOT_OK(part.values().DecodeTo(shape_.leaf_bits == 1 ? data : data + bit / 8, bit));
       } else if (shape_.leaf_bits != 1) {
         std::memset(data + bit / 8, 0, bits / 8);
       }

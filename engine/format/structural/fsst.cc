@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/format/structural/fsst.h"
+
+#include <string>
+
+#include "base/bytes.h"
+
+namespace lancefs::structural {
+namespace {
+
+constexpr size_t kTableBytes = 2312;
+constexpr uint32_t kMagic = 0x46535354;
+constexpr uint8_t kEscape = 255;
+
+}  // namespace
+
+Result<FsstTable> FsstTable::Parse(std::span<const uint8_t> bytes) {
+  if (bytes.size() != kTableBytes) {
+    return Status::Corruption("an FSST symbol table has " + std::to_string(bytes.size()) + " bytes instead of " + std::to_string(kTableBytes));
+  }
+  const auto header = LoadLittleEndian<uint64_t>(bytes.data());
+  if ((header >> 32) != kMagic) return Status::Corruption("an FSST symbol table has no magic number");
+  FsstTable table;
+  table.compressed_ = ((header >> 24) & 0xff) != 0;
+  const size_t count = header & 0xff;
+  const uint8_t* symbols = bytes.data() + 8;
+  const uint8_t* lengths = symbols + 8 * count;  // directly behind the symbols in use
+  for (size_t code = 0; code < count; ++code) {
+    if (lengths[code] < 1 || lengths[code] > 8) return Status::Corruption("FSST symbol " + std::to_string(code) + " has length " + std::to_string(lengths[code]));
+    table.symbols_[code] = LoadLittleEndian<uint64_t>(symbols + 8 * code);
+    table.lengths_[code] = lengths[code];
+  }
+  return table;
+}
+
+uint8_t* FsstTable::Decode(std::span<const uint8_t> in, uint8_t* out) const {
+  const uint8_t* from = in.data();
+  const uint8_t* const end = from + in.size();
+  while (from < end) {
+    const uint8_t code = *from++;
+    if (code != kEscape) {
+      const uint8_t length = lengths_[code];
+      if (length == 0) [[unlikely]] return nullptr;
+      StoreLittleEndian<uint64_t>(out, symbols_[code]);
+      out += length;
+    } else {
+      if (from == end) return nullptr;
+      *out++ = *from++;
+    }
+  }
+  return out;
+}
+
+}  // namespace lancefs::structural

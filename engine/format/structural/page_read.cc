@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/format/structural/page_read.h"
+
+namespace lancefs::structural {
+namespace {
+
+// Pages of that size cost less to read than another round trip.
+constexpr uint64_t kSmallPage = 64 * 1024;
+
+}  // namespace
+
+bool WantsWholePage(const PageContext& context, const RowSelection& rows, uint64_t data_bytes) {
+  return data_bytes <= kSmallPage || CountRows(rows) >= context.page->length - context.page->length / 4;
+}
+
+Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, RowSelection rows) {
+  pb::v21::PageLayout layout;
+  if (!layout.ParseFromString(context.page->encoding)) return Status::Corruption("the page layout is no valid message");
+  switch (layout.layout_case()) {
+    case pb::v21::PageLayout::kMiniBlockLayout: return MakeMiniBlockRead(context, layout.mini_block_layout(), std::move(rows));
+    case pb::v21::PageLayout::kFullZipLayout: return MakeFullZipRead(context, layout.full_zip_layout(), std::move(rows));
+    case pb::v21::PageLayout::kConstantLayout: return MakeConstantRead(context, layout.constant_layout(), std::move(rows));
+    case pb::v21::PageLayout::kBlobLayout: return Status::NotSupported("blob pages are not supported");
+    case pb::v21::PageLayout::LAYOUT_NOT_SET: break;
+  }
+  return Status::NotSupported("unknown page layout");
+}
+
+}  // namespace lancefs::structural
