@@ -264,7 +264,7 @@ Result<BoundQuery> Bind(const Query& query, const Dataset& dataset, std::optiona
   if (query.offset.value_or(0) > 0) {
     out.scan.offset = *query.offset;
     canonical += "offset=" + std::to_string(*query.offset) + ";";
-    if (!out.has_filter) rows -= std::min(rows, *query.offset);
+    rows -= std::min(rows, *query.offset);
   }
   if (query.limit) {
     out.scan.limit = query.limit;
@@ -278,6 +278,7 @@ Result<BoundQuery> Bind(const Query& query, const Dataset& dataset, std::optiona
   if (query.row_address) canonical += "rowaddr;";
   LANCEFS_ASSIGN_OR_RETURN(out.schema, ScanSchema(dataset, out.scan));
   out.max_rows = rows;
+  out.rows_known = !out.has_filter && !(query.fragments && query.take);
   out.canonical = std::move(canonical);
   return out;
 }

@@ -70,7 +70,8 @@ struct BoundQuery {
   std::string canonical;                   // "" for the query without clauses
   std::shared_ptr<arrow::Schema> schema;   // of the rows that come out
   bool has_filter = false;
-  uint64_t max_rows = 0;                   // what the manifest alone can tell: never fewer come out
+  uint64_t max_rows = 0;                   // no more rows come out, by the manifest alone
+  bool rows_known = false;                 // exactly max_rows come out
 };
 
 // `fragment` restricts the question to one fragment: `take=` then counts from its first live row,

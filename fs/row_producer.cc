@@ -106,15 +106,13 @@ class RowProducer : public ResultProducer {
   CancelToken pending_cancel_;
 };
 
-// Leaves whose text has no bound by type.
-size_t VariableLeaves(const arrow::DataType& type) {
-  if (arrow::is_base_binary_like(type.id()) || arrow::is_binary_view_like(type.id())) return 1;
+// Whether text of this type has no bound by the type alone.
+bool HasVariableData(const arrow::DataType& type) {
+  if (arrow::is_base_binary_like(type.id()) || arrow::is_binary_view_like(type.id()) || arrow::is_var_length_list_like(type.id())) return true;
   if (type.id() == arrow::Type::DICTIONARY) {
-    return VariableLeaves(*static_cast<const arrow::DictionaryType&>(type).value_type());
+    return HasVariableData(*static_cast<const arrow::DictionaryType&>(type).value_type());
   }
-  size_t leaves = arrow::is_list_like(type.id()) && type.id() != arrow::Type::FIXED_SIZE_LIST ? 1 : 0;
-  for (const auto& field : type.fields()) leaves += VariableLeaves(*field->type());
-  return leaves;
+  return std::any_of(type.fields().begin(), type.fields().end(), [](const auto& field) { return HasVariableData(*field->type()); });
 }
 
 }  // namespace
@@ -126,17 +124,20 @@ Result<std::unique_ptr<ResultProducer>> MakeRowProducer(std::shared_ptr<const Da
 }
 
 uint64_t EstimateResultBytes(const Dataset& dataset, const arrow::Schema& schema, uint64_t rows, RowFormat format) {
-  size_t leaves = 0;
+  uint64_t variable = 0;
   uint64_t header = 4096;
   for (const auto& field : schema.fields()) {
-    leaves += VariableLeaves(*field->type());
+    variable += HasVariableData(*field->type()) ? 1 : 0;
     header += field->name().size() * 8 + 256;
   }
-  const bool text = format != RowFormat::kArrowFile && format != RowFormat::kArrowStream && format != RowFormat::kParquet;
-  // Stored strings are often compressed to a fraction, and a byte may become six ("\u0001") in JSON.
-  const uint64_t growth = text ? 6 * 16 : 16;
-  unsigned __int128 bytes = static_cast<unsigned __int128>(rows) * (EstimateRowBytes(format, schema) + leaves * 256);
-  if (leaves > 0 && rows > 0) bytes += static_cast<unsigned __int128>(dataset.data_bytes()) * growth;
+  unsigned __int128 bytes = static_cast<unsigned __int128>(rows) * EstimateRowBytes(format, schema);
+  if (variable > 0 && rows > 0) {
+    // Stored strings and lists are often compressed to a fraction of what Arrow holds; short ones even to nothing.
+    constexpr uint64_t kCompression = 16, kShortValue = 64;
+    const uint64_t growth = TextPerDataByte(format, schema);
+    bytes += static_cast<unsigned __int128>(dataset.data_bytes()) * growth * kCompression;
+    bytes += static_cast<unsigned __int128>(rows) * variable * growth * kShortValue;
+  }
   bytes += header;
   constexpr uint64_t kMost = (1ULL << 62);
   return bytes >= kMost ? kMost : (static_cast<uint64_t>(bytes) + 4095) / 4096 * 4096;
