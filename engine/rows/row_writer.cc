@@ -74,35 +74,7 @@ class TextWriter : public RowWriter {
   bool any_rows_ = false;
 };
 
-struct Suffix {
-  std::string_view text;
-  RowFormat format;
-};
-// The first of each format is its own name.
-constexpr Suffix kSuffixes[] = {
-    {"jsonl", RowFormat::kJsonl},    {"json", RowFormat::kJson},        {"csv", RowFormat::kCsv},
-    {"tsv", RowFormat::kTsv},        {"arrow", RowFormat::kArrowFile},  {"arrows", RowFormat::kArrowStream},
-    {"parquet", RowFormat::kParquet}, {"ndjson", RowFormat::kJsonl},     {"feather", RowFormat::kArrowFile},
-    {"ipc", RowFormat::kArrowFile},
-};
-
 }  // namespace
-
-std::optional<RowFormat> RowFormatFromSuffix(std::string_view suffix) {
-  for (const Suffix& known : kSuffixes) {
-    if (known.text == suffix) return known.format;
-  }
-  return std::nullopt;
-}
-
-std::string_view RowFormatSuffix(RowFormat format) {
-  for (const Suffix& known : kSuffixes) {
-    if (known.format == format) return known.text;
-  }
-  return "";
-}
-
-bool RowFormatStreams(RowFormat format) { return format != RowFormat::kArrowFile && format != RowFormat::kParquet; }
 
 Result<std::unique_ptr<RowWriter>> RowWriter::Make(RowFormat format, std::shared_ptr<arrow::Schema> schema, ByteSink sink) {
   switch (format) {

@@ -285,7 +285,7 @@ Result<std::optional<pb::Transaction>> Dataset::Transaction(const OpContext& ctx
 }
 
 Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const std::string& kind) const {
-  if (!base_id) return ResolvedBase{store_, ObjectPath(kind)};
+  if (!base_id) return ResolvedBase{store_, kind.empty() ? path_ : ObjectPath(kind)};
   const pb::BasePath* base = nullptr;
   for (const pb::BasePath& candidate : manifest_->base_paths()) {
     if (candidate.id() == *base_id) base = &candidate;
@@ -304,7 +304,7 @@ Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const s
     std::lock_guard lock(shared_->mutex);
     shared_->bases[base->path()] = resolved;
   }
-  if (base->is_dataset_root()) resolved.path = Join(resolved.path, kind);
+  if (base->is_dataset_root() && !kind.empty()) resolved.path = Join(resolved.path, kind);
   return resolved;
 }
 
@@ -313,8 +313,8 @@ Result<std::shared_ptr<const DeletionVector>> Dataset::Deletions(size_t index, c
   if (!fragment.has_deletion_file()) return std::shared_ptr<const DeletionVector>();
   const pb::DeletionFile& file = fragment.deletion_file();
   const std::optional<uint32_t> base_id = file.has_base_id() ? std::optional<uint32_t>(file.base_id()) : std::nullopt;
-  LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase directory, Directory(base_id, "_deletions"));
-  const std::string path = Join(directory.path, DeletionFileName(fragment.id(), file));
+  LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase directory, Directory(base_id, ""));
+  const std::string path = Join(directory.path, DeletionFilePath(fragment.id(), file));
   const std::string key = directory.store->name() + "/" + path;
   {
     std::lock_guard lock(shared_->mutex);
@@ -365,7 +365,7 @@ Result<std::shared_ptr<const std::vector<uint64_t>>> Dataset::RowIds(size_t inde
     const auto known = shared_->row_ids.find(key);
     if (known != shared_->row_ids.end()) return known->second;
   }
-  Result<std::vector<uint64_t>> ids = DecodeRowIds(fragment.inline_row_ids(), fragment.physical_rows());
+  Result<std::vector<uint64_t>> ids = DecodeRowIds(std::span(reinterpret_cast<const uint8_t*>(fragment.inline_row_ids().data()), fragment.inline_row_ids().size()), fragment.physical_rows());
   if (!ids.ok()) return ids.status().WithContext("row ids of fragment " + std::to_string(fragment.id()));
   std::lock_guard lock(shared_->mutex);
   return shared_->row_ids.try_emplace(key, std::make_shared<const std::vector<uint64_t>>(std::move(*ids))).first->second;

@@ -111,7 +111,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // The stable row ids of a fragment in physical order. REQUIRES: stable_row_ids().
   Result<std::shared_ptr<const std::vector<uint64_t>>> RowIds(size_t index, const OpContext& ctx) const;
 
-  // The directory of data files or deletion files (`kind` is "data" or "_deletions") and its store.
+  // The directory of data files (`kind` is "data") or the root for others ("") and its store.
   Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
 
  private:

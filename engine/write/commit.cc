@@ -73,7 +73,7 @@ Status AddFragments(const google::protobuf::RepeatedPtrField<pb::DataFragment>& 
       const uint64_t first = manifest->next_row_id();
       added->set_inline_row_ids(EncodeRowIdRange(first, first + fragment.physical_rows()));
       manifest->set_next_row_id(first + fragment.physical_rows());
-      const std::string versions = EncodeVersionRun(fragment.physical_rows(), manifest->version());
+      const std::string versions = EncodeFreshRowVersions(fragment.physical_rows(), manifest->version());
       added->set_inline_created_at_versions(versions);
       added->set_inline_last_updated_at_versions(versions);
     }
