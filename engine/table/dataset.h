@@ -111,14 +111,15 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // The stable row ids of a fragment in physical order. REQUIRES: stable_row_ids().
   Result<std::shared_ptr<const std::vector<uint64_t>>> RowIds(size_t index, const OpContext& ctx) const;
 
+  // The directory of data files (`kind` is "data") or the root for others ("") and its store.
+  Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
+
  private:
   struct Shared;  // caches that the versions of one dataset share
   Dataset() = default;
   static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root, std::string branch,
                                                                  std::string path, ManifestNaming naming, ManifestFile file,
                                                                  std::shared_ptr<Shared> shared);
-  // The directory of data files (`kind` is "data") or the root for others ("") and its store.
-  Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
 
   std::shared_ptr<ObjectStore> store_;
   std::string root_;     // of main

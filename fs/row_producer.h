@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RowProducer: a scan rendered in a row format, as the producer of a result. While one batch is
+// rendered, by slices on all cores, the next one is already scanned; both are bounded by the
+// scanner's batch size.
+#pragma once
+
+#include <memory>
+
+#include "engine/rows/row_writer.h"
+#include "engine/scan/scanner.h"
+#include "fs/result.h"
+
+namespace lancefs {
+
+Result<std::unique_ptr<ResultProducer>> MakeRowProducer(std::shared_ptr<const Dataset> dataset, const ScanOptions& options,
+                                                        RowFormat format);
+
+// A size that the text of at most `rows` rows of `dataset` with the schema `schema` does not
+// exceed, a multiple of 4,096 (RULES 15). From the types and the manifest alone.
+uint64_t EstimateResultBytes(const Dataset& dataset, const arrow::Schema& schema, uint64_t rows, RowFormat format);
+
+}  // namespace lancefs

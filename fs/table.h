@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Table: everything that the tree knows about one table: its newest version, the versions that
+// were asked for, the list of versions, its append area. And Mount: what all tables of a mount share.
+//
+// Thread safety: all calls, from any thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/table/dataset.h"
+#include "fs/append_area.h"
+#include "fs/live_table.h"
+#include "fs/node.h"
+#include "fs/refreshed.h"
+#include "fs/result.h"
+#include "fs/status_log.h"
+
+namespace lancefs {
+
+enum class SizeMode { kAuto, kExact, kStream };
+
+struct FilesystemOptions {
+  std::shared_ptr<ObjectStore> store;
+  std::string path;                   // in the store; "" = its root
+  std::string uri;                    // for people; no secrets
+  bool is_database = false;           // a directory of tables instead of one dataset
+  bool read_only = false;             // no append/
+  std::chrono::milliseconds refresh{1000};
+  SizeMode sizes = SizeMode::kAuto;
+  std::chrono::milliseconds open_budget{1000};
+  uint64_t large_bytes = 256ULL << 20;  // unfiltered results of more stored bytes are streamed at once
+  std::string state_directory;        // of this URI: spool/ and spill/
+  uint64_t spill_bytes = 4ULL << 30;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint32_t umask = 0;                 // taken from all modes
+  std::map<std::string, std::string> shown_config;  // status/config.json: no secrets
+  // Append; null factory = read only.
+  AppendAreaFactory make_append_area;
+  AppendAreaOptions append;           // what is the same for all tables
+};
+
+class Table;
+
+struct Mount {
+  explicit Mount(FilesystemOptions mount_options);
+
+  const FilesystemOptions options;
+  const std::shared_ptr<StatusLog> log = std::make_shared<StatusLog>();
+  // The node of `key`, made by `make` when nobody holds one.
+  NodePtr Intern(const std::string& key, const std::function<NodePtr()>& make);
+  ResultCache& results() { return *results_; }
+  double refresh_seconds() const { return std::chrono::duration<double>(options.refresh).count(); }
+  const int64_t started_ns;
+
+ private:
+  std::unique_ptr<ResultCache> results_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::weak_ptr<Node>> nodes_;  // guarded by mutex_
+  size_t sweep_at_ = 1024;
+};
+
+class Table : public std::enable_shared_from_this<Table> {
+ public:
+  // `name` is empty when the mount is this one dataset. `may_be_absent`: not created yet.
+  Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, std::string name, bool may_be_absent);
+
+  const std::shared_ptr<Mount>& mount() const { return mount_; }
+  LiveTable& live() { return *live_; }
+  const std::string& uri() const { return uri_; }
+  const std::string& name() const { return name_; }
+
+  // The newest version; waits at most one second beyond memory. Null for a table that does not exist yet.
+  Result<std::shared_ptr<const Dataset>> Newest(const Scope& scope);
+  // Version `version`, read once. Errors: kNotFound.
+  Result<std::shared_ptr<const Dataset>> At(uint64_t version, const Scope& scope);
+  // Whether the version exists, without reading its manifest where the list knows it.
+  Status Exists(uint64_t version, const Scope& scope);
+  // What is known of a version without I/O: its manifest, or its line in the list.
+  std::shared_ptr<const Dataset> PeekAt(uint64_t version);
+  int64_t KnownTime(uint64_t version);
+  // All versions, at most `refresh` old.
+  Result<std::shared_ptr<const std::vector<VersionInfo>>> Versions(const Scope& scope);
+  Result<std::shared_ptr<const std::map<std::string, TagInfo>>> Tags(const Scope& scope);
+  // The newest version whose commit time is not after `time_ns`. Errors: kNotFound.
+  Result<uint64_t> VersionAsOf(int64_t time_ns, const Scope& scope);
+
+  // Null where dropping is not allowed. Errors: what making it failed with (tried again after a second).
+  Result<std::shared_ptr<AppendArea>> Append();
+  std::shared_ptr<AppendArea> AppendIfMade();
+  bool may_append() const;
+
+ private:
+  using DatasetPtr = std::shared_ptr<const Dataset>;
+  using CachedDataset = Refreshed<DatasetPtr>;
+  std::shared_ptr<CachedDataset> Cached(uint64_t version);
+
+  const std::shared_ptr<Mount> mount_;
+  const std::string uri_;
+  const std::string name_;
+  const std::shared_ptr<LiveTable> live_;
+  std::shared_ptr<Refreshed<std::shared_ptr<const std::vector<VersionInfo>>>> versions_;
+  std::shared_ptr<Refreshed<std::shared_ptr<const std::map<std::string, TagInfo>>>> tags_;
+  std::mutex mutex_;
+  std::map<uint64_t, std::shared_ptr<CachedDataset>> pinned_;  // guarded by mutex_, like all below; at most 256
+  std::list<uint64_t> pinned_order_;                           // least recently used first
+  std::mutex append_mutex_;
+  std::shared_ptr<AppendArea> append_;                         // guarded by append_mutex_, like all below
+  Status append_error_;
+  std::chrono::steady_clock::time_point append_tried_;
+};
+
+}  // namespace lancefs
