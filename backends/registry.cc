@@ -5,6 +5,7 @@
 
 #include "backends/local_store.h"
 #include "backends/memory_store.h"
+#include "backends/metered_store.h"
 #include "backends/s3/s3_options.h"
 #include "backends/s3/s3_store.h"
 #include "base/uri.h"
@@ -19,7 +20,7 @@ std::shared_ptr<ObjectStore> SharedMemoryStore(const std::string& name) {
   static auto* stores = new std::map<std::string, std::shared_ptr<ObjectStore>>;
   std::lock_guard lock(mutex);
   std::shared_ptr<ObjectStore>& store = (*stores)[name];
-  if (store == nullptr) store = MakeMemoryStore(name);
+  if (store == nullptr) store = MakeMeteredStore(MakeMemoryStore(name));
   return store;
 }
 
@@ -33,7 +34,7 @@ Result<OpenedStore> OpenS3(const Uri& uri, const StorageOptions& options) {
 
 Result<OpenedStore> OpenStore(const std::string& uri, const StorageOptions& options) {
   LANCEFS_ASSIGN_OR_RETURN(Uri parsed, ParseUri(uri));
-  if (parsed.scheme == "file") return OpenedStore{MakeLocalStore(parsed.path), "", parsed.path};
+  if (parsed.scheme == "file") return OpenedStore{MakeMeteredStore(MakeLocalStore(parsed.path)), "", parsed.path};
   if (parsed.scheme == "memory") return OpenedStore{SharedMemoryStore(parsed.authority), parsed.path, parsed.ToString()};
   if (parsed.scheme == "s3") return OpenS3(parsed, options);
   return Status::NotSupported("the scheme '" + parsed.scheme + "' is not supported by this build");

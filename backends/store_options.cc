@@ -196,8 +196,10 @@ Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
   fields.Bool("allow_invalid_certificates", &http.allow_invalid_certificates);
   fields.Bool("disable_system_certificates", &http.disable_system_certificates);
   fields.Duration("connect_timeout", &http.connect_timeout);
+  // Without a `timeout` of their own, requests may take as long as bytes flow: many parallel ones
+  // on a slow line would never end within any fixed time.
   fields.Duration("timeout", &http.timeout);
-  fields.Duration("read_timeout", &http.read_timeout);
+  fields.Duration("read_timeout", &http.stall_timeout);
   fields.Duration("pool_idle_timeout", &http.pool_idle_timeout);
   fields.Bool("http1_only", &http.http1_only);
   fields.Bool("http2_only", &http.http2_only);

@@ -76,6 +76,7 @@ Result<std::string> Base64Decode(std::string_view text) {
   } else if (text.ends_with('=')) {
     padding = 1;
   }
+  if (text.find('=') < text.size() - padding) return Status::InvalidArgument("not base64 text");
   bytes.resize(static_cast<size_t>(size) - padding);
   return bytes;
 }

@@ -34,8 +34,8 @@ struct HttpConfig {
   std::string ca_file;  // PEM bundle; "" = the system's
   std::string ca_path;  // directory of hashed certificates; "" = the system's
   std::chrono::milliseconds connect_timeout{5000};
-  std::chrono::milliseconds timeout{30000};  // from connect to the last body byte
-  std::chrono::milliseconds read_timeout{0};  // without a single byte; 0 = none
+  std::chrono::milliseconds timeout{0};  // from connect to the last body byte; 0 = as long as bytes flow
+  std::chrono::milliseconds stall_timeout{30000};  // less than 1 KiB/s for so long; 0 = for ever
   std::chrono::milliseconds pool_idle_timeout{90000};
   bool keep_idle_connections = true;
   bool http1_only = true;

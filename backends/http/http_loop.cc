@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <new>
 #include <thread>
 
@@ -104,10 +105,10 @@ void HttpTransfer::SetConnection(CURL* easy) const {
                                              : CURL_HTTP_VERSION_2TLS;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(config_->connect_timeout));
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, Milliseconds(config_->timeout));
-  if (config_->read_timeout.count() > 0) {
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((config_->read_timeout.count() + 999) / 1000));
+  if (config_->timeout.count() > 0) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, Milliseconds(config_->timeout));
+  if (config_->stall_timeout.count() > 0) {
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((config_->stall_timeout.count() + 999) / 1000));
   }
   curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, static_cast<long>(std::max<int64_t>(1, config_->pool_idle_timeout.count() / 1000)));
   if (!config_->keep_idle_connections) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
@@ -297,6 +298,11 @@ HttpLoop& HttpLoop::Global() {
 
 HttpLoop::HttpLoop() : multi_(curl_multi_init()) {
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 256L);
+  // Registered behind the TLS library's own handler and so run before it: a transfer must not use
+  // the library while it is being taken apart.
+  std::atexit([] {
+    if (HttpLoop* loop = global_loop.load()) loop->StopAtExit();
+  });
   std::thread([this] { Run(); }).detach();
 }
 
@@ -311,9 +317,15 @@ void HttpLoop::Submit(std::unique_ptr<HttpTransfer> transfer) {
   if (wake) curl_multi_wakeup(multi_);
 }
 
+void HttpLoop::StopAtExit() {
+  stopping_ = true;
+  curl_multi_wakeup(multi_);
+  for (int i = 0; i < 500 && !stopped_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 void HttpLoop::Run() {
   pthread_setname_np(pthread_self(), "lancefs-http");
-  while (true) {
+  while (!stopping_) {
     TakeSubmitted();
     StartDue();
     int running = 0;
@@ -322,6 +334,7 @@ void HttpLoop::Run() {
     AbortExpired();
     curl_multi_poll(multi_, nullptr, 0, PollTimeoutMs(), nullptr);
   }
+  stopped_ = true;
 }
 
 void HttpLoop::TakeSubmitted() {

@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -91,6 +92,8 @@ class HttpLoop {
 
   HttpLoop();
   void Run();
+  // Ends the thread; what is under way stays without a result.
+  void StopAtExit();
   void TakeSubmitted();
   void StartDue();
   void StartWaiting(Host* host);
@@ -100,6 +103,8 @@ class HttpLoop {
   int PollTimeoutMs() const;
 
   CURLM* multi_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopped_{false};
   std::mutex mutex_;
   std::vector<std::unique_ptr<HttpTransfer>> submitted_;  // guarded by mutex_; the rest is the thread's
   std::multimap<Clock::time_point, std::unique_ptr<HttpTransfer>> delayed_;

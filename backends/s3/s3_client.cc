@@ -235,6 +235,7 @@ std::string S3Client::BaseUrl(const std::string& region) const {
 
 void S3Client::Count(const S3Request& request) const {
   constexpr auto kRelaxed = std::memory_order_relaxed;
+  if (!request.counted) return;
   metrics_->counter("lancefs_store_requests_total").fetch_add(1, kRelaxed);
   metrics_->counter(KindCounter(request.kind)).fetch_add(1, kRelaxed);
   if (request.kind != S3RequestKind::kPut) return;
@@ -269,7 +270,8 @@ HttpRequest S3Client::MakeHttpRequest(const S3Request& request, const AwsCredent
   http.body = request.body;
   http.sink = request.sink;
   http.max_body = request.max_body;
-  http.idempotent = request.idempotent;
+  // Repeating what changes something is this layer's business, which keeps account of it.
+  http.idempotent = request.idempotent && request.body.empty();
   http.headers = request.headers;
   http.headers.emplace_back("host", HostOf(origin));
   for (const auto& header : options_.client.default_headers) http.headers.push_back(header);

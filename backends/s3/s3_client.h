@@ -35,6 +35,7 @@ struct S3Request {
   bool idempotent = true;        // may be sent again when its answer was lost
   bool retry_conflict = false;   // 409 means "try again", not an answer
   bool error_in_success = false; // a 200 may carry an error document
+  bool counted = true;           // in the metrics
 };
 
 struct S3Response {

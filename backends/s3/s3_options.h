@@ -24,6 +24,7 @@ struct S3Options {
   bool unsigned_payload = false;
   bool skip_signature = false;
   bool conditional_put = true;
+  bool probe_conditional_put = true;  // whether other stores than AWS' are tried first
   bool request_payer = false;
   S3Checksum checksum = S3Checksum::kNone;
   S3Encryption encryption = S3Encryption::kNone;

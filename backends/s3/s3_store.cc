@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <map>
+#include <mutex>
+#include <new>
+#include <random>
 
 #include "backends/s3/s3_client.h"
 #include "backends/s3/s3_listing.h"
@@ -172,7 +176,12 @@ class S3Store : public ObjectStore {
       if (!status.ok()) return Future<std::vector<Bytes>>::Ready(std::move(status));
       return Future<std::vector<Bytes>>::Ready(std::vector<Bytes>(ranges.size()));
     }
-    auto read = std::make_shared<RangeRead>(client_, path, std::move(plan));
+    std::shared_ptr<RangeRead> read;
+    try {
+      read = std::make_shared<RangeRead>(client_, path, std::move(plan));
+    } catch (const std::bad_alloc&) {
+      return Future<std::vector<Bytes>>::Ready(Status::ResourceExhausted("no memory to read " + client_->Name(path)));
+    }
     Future<std::vector<Bytes>> future = read->future();
     RangeRead::Start(read, ctx);
     return future;
@@ -296,6 +305,8 @@ class S3Store : public ObjectStore {
     return request;
   }
 
+  Status ProbeConditionalPut(const std::string& path, const OpContext& ctx);
+
   Result<ObjectTail> EmptyTail(const std::string& path, const OpContext& ctx) {
     LANCEFS_ASSIGN_OR_RETURN(const std::optional<ObjectMeta> meta, Head(path, ctx));
     if (!meta) return Status::NotFound("no object " + client_->Name(path));
@@ -322,12 +333,48 @@ class S3Store : public ObjectStore {
   StoreTraits traits_;
 };
 
+// Tries once an endpoint whether its conditional puts hold: some services ignore If-None-Match,
+// and commits would silently replace each other there. AWS itself is known to be right.
+Status S3Store::ProbeConditionalPut(const std::string& path, const OpContext& ctx) {
+  static std::mutex mutex;  // one probe at a time; others wait for its answer
+  static auto* answers = new std::map<std::string, bool>;
+  const std::string& endpoint = client_->options().endpoint;
+  if (endpoint.empty() || !client_->options().probe_conditional_put || endpoint.find(".amazonaws.com") != std::string::npos) return Status::OK();
+  std::lock_guard lock(mutex);
+  auto known = answers->find(endpoint);
+  if (known == answers->end()) {
+    // Beside the object, where we may write; no reader of a dataset knows such names.
+    const std::string probe = path + "#probe-" + std::to_string(std::random_device{}());
+    int statuses[2] = {};
+    for (int& status : statuses) {
+      S3Request request = PutRequest(probe, Bytes::FromString("probe"));
+      request.headers.emplace_back("if-none-match", "*");
+      request.counted = false;
+      LANCEFS_ASSIGN_OR_RETURN(const S3Response response, client_->ExecuteAndWait(std::move(request), ctx));
+      status = response.http.status;
+    }
+    S3Request cleanup;
+    cleanup.kind = S3RequestKind::kDelete;
+    cleanup.method = HttpMethod::kDelete;
+    cleanup.key = probe;
+    cleanup.counted = false;
+    (void)client_->ExecuteAndWait(std::move(cleanup), ctx);
+    // Only two successes prove the lie; a refusal of both says nothing (no right to that name).
+    const bool lies = statuses[1] >= 200 && statuses[1] < 300;
+    known = answers->emplace(endpoint, !lies).first;
+  }
+  if (known->second) return Status::OK();
+  return Status::NotSupported("create " + client_->Name(path) + ": the store at " + endpoint +
+                              " ignores If-None-Match, so commits could replace each other");
+}
+
 Result<PutOutcome> S3Store::PutIfAbsent(const std::string& path, Bytes bytes, const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
   if (!client_->options().conditional_put) {
     return Status::NotSupported("create " + client_->Name(path) + ": conditional puts are switched off (aws_conditional_put=disabled)");
   }
   if (bytes.size() > kMaxConditionalPut) return Status::TooLarge("create " + client_->Name(path) + ": more than 5 GiB in one request");
+  LANCEFS_RETURN_NOT_OK(ProbeConditionalPut(path, ctx));
   S3Request request = PutRequest(path, std::move(bytes));
   request.headers.emplace_back("if-none-match", "*");
   request.idempotent = false;

@@ -2,6 +2,7 @@
 //
 // An S3 bucket (or one of a compatible service) as an object store; paths are keys. Every request
 // is retried by itself and counted by itself, so the store needs no retry or metering decorator.
+// Asynchronous reads complete in the HTTP loop's thread: their continuations must not block.
 #pragma once
 
 #include <memory>

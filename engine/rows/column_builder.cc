@@ -63,10 +63,7 @@ Status ColumnBuilder::Init(const arrow::Field& field) {
   if (extension == "lance.json" || extension.starts_with("lance.blob")) {
     return Status::NotSupported("column '" + name + "': text cannot be read into columns of the extension type " + extension);
   }
-  storage = StorageType(type);
-  if (storage->id() == arrow::Type::DICTIONARY) storage = static_cast<const arrow::DictionaryType&>(*storage).value_type();
-  if (storage->id() == arrow::Type::STRING_VIEW) storage = arrow::large_utf8();
-  if (storage->id() == arrow::Type::BINARY_VIEW) storage = arrow::large_binary();
+  storage = PlainType(type);
   if (storage->id() == arrow::Type::LIST_VIEW) {
     storage = arrow::list(static_cast<const arrow::ListViewType&>(*storage).value_field());
   } else if (storage->id() == arrow::Type::LARGE_LIST_VIEW) {

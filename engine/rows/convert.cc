@@ -58,6 +58,20 @@ bool MayCast(const arrow::DataType& from, const arrow::DataType& to) {
   return a == Type::DURATION && b == Type::DURATION;
 }
 
+// Copies the values of a view array into a builder (Arrow 26 has no casts to or from views).
+template <typename Builder, typename Array>
+Result<ArrayPtr> CopyStrings(const arrow::Array& in) {
+  const auto& from = static_cast<const Array&>(in);
+  Builder builder;
+  LANCEFS_ARROW_NOT_OK(builder.Reserve(in.length()));
+  for (int64_t i = 0; i < in.length(); ++i) {
+    LANCEFS_ARROW_NOT_OK(from.IsNull(i) ? builder.AppendNull() : builder.Append(from.GetView(i)));
+  }
+  ArrayPtr out;
+  LANCEFS_ARROW_NOT_OK(builder.Finish(&out));
+  return out;
+}
+
 class Converter {
  public:
   // `in` as `target` says. On failure path(), value() and reason() tell about the first bad value.
@@ -107,6 +121,17 @@ Result<ArrayPtr> Converter::Decode(ArrayPtr in) {
         in = decoded->make_array();
         break;
       }
+      case Type::STRING_VIEW: return CopyStrings<arrow::LargeStringBuilder, arrow::StringViewArray>(*in);
+      case Type::BINARY_VIEW: return CopyStrings<arrow::LargeBinaryBuilder, arrow::BinaryViewArray>(*in);
+      case Type::LIST_VIEW: {
+        LANCEFS_ARROW_ASSIGN(in, arrow::ListArray::FromListView(static_cast<const arrow::ListViewArray&>(*in), arrow::default_memory_pool()));
+        break;
+      }
+      case Type::LARGE_LIST_VIEW: {
+        LANCEFS_ARROW_ASSIGN(in, arrow::LargeListArray::FromListView(static_cast<const arrow::LargeListViewArray&>(*in),
+                                                                     arrow::default_memory_pool()));
+        break;
+      }
       default: return in;
     }
   }
@@ -124,8 +149,7 @@ Result<ArrayPtr> Converter::ShapeChild(const ArrayPtr& in, const arrow::Field& t
 }
 
 Result<ArrayPtr> Converter::Shape(ArrayPtr in, const arrow::Field& target) {
-  TypePtr to = StorageType(target.type());
-  if (to->id() == Type::DICTIONARY) to = static_cast<const arrow::DictionaryType&>(*to).value_type();
+  const TypePtr to = PlainType(target.type());
   LANCEFS_ASSIGN_OR_RETURN(in, Decode(std::move(in)));
   LANCEFS_RETURN_NOT_OK(CheckNulls(*in, target));
   const Type::type from_id = in->type_id();
@@ -327,6 +351,14 @@ TypePtr StorageType(const TypePtr& type) {
   return type->id() == Type::EXTENSION ? static_cast<const arrow::ExtensionType&>(*type).storage_type() : type;
 }
 
+TypePtr PlainType(TypePtr type) {
+  type = StorageType(type);
+  if (type->id() == Type::DICTIONARY) return PlainType(static_cast<const arrow::DictionaryType&>(*type).value_type());
+  if (type->id() == Type::STRING_VIEW) return arrow::large_utf8();
+  if (type->id() == Type::BINARY_VIEW) return arrow::large_binary();
+  return type;
+}
+
 Result<ArrayPtr> FinishAs(const ArrayPtr& array, const TypePtr& type) {
   InitializeCompute();
   if (array->type()->Equals(*type)) return array;
@@ -338,10 +370,23 @@ Result<ArrayPtr> FinishAs(const ArrayPtr& array, const TypePtr& type) {
     const auto& dictionary = static_cast<const arrow::DictionaryType&>(*type);
     LANCEFS_ASSIGN_OR_RETURN(const ArrayPtr values, FinishAs(array, dictionary.value_type()));
     LANCEFS_ARROW_ASSIGN(const arrow::Datum encoded, arrow::compute::DictionaryEncode(values));
-    const auto& dense = static_cast<const arrow::DictionaryArray&>(*encoded.make_array());
+    const ArrayPtr dense_array = encoded.make_array();
+    const auto& dense = static_cast<const arrow::DictionaryArray&>(*dense_array);
     auto indices = arrow::compute::Cast(*dense.indices(), dictionary.index_type());
     if (!indices.ok()) return Status::InvalidArgument("a batch has more distinct values than " + type->ToString() + " can count");
     LANCEFS_ARROW_ASSIGN(const ArrayPtr out, arrow::DictionaryArray::FromArrays(type, *indices, dense.dictionary()));
+    return out;
+  }
+  if (type->id() == Type::STRING_VIEW) return CopyStrings<arrow::StringViewBuilder, arrow::LargeStringArray>(*array);
+  if (type->id() == Type::BINARY_VIEW) return CopyStrings<arrow::BinaryViewBuilder, arrow::LargeBinaryArray>(*array);
+  if (type->id() == Type::LIST_VIEW || type->id() == Type::LARGE_LIST_VIEW) {
+    auto* pool = arrow::default_memory_pool();
+    std::shared_ptr<arrow::Array> out;
+    if (type->id() == Type::LIST_VIEW) {
+      LANCEFS_ARROW_ASSIGN(out, arrow::ListViewArray::FromList(static_cast<const arrow::ListArray&>(*array), pool));
+    } else {
+      LANCEFS_ARROW_ASSIGN(out, arrow::LargeListViewArray::FromList(static_cast<const arrow::LargeListArray&>(*array), pool));
+    }
     return out;
   }
   if (array->type_id() == type->id()) {  // the names of list items, the nullability or metadata of children

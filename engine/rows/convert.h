@@ -23,7 +23,10 @@ std::string ExtensionName(const arrow::Field& field);
 // `type`, or what it is stored as where it is an extension type.
 std::shared_ptr<arrow::DataType> StorageType(const std::shared_ptr<arrow::DataType>& type);
 
-// `array` as `type`, where they differ in the encoding alone (dictionaries, views, extension types).
+// `type` without extension, dictionary and view: what its values are built as. List views stay.
+std::shared_ptr<arrow::DataType> PlainType(std::shared_ptr<arrow::DataType> type);
+
+// `array` of the plain type as `type`, where they differ in the encoding alone.
 // Errors: kInvalidArgument if the type's dictionary index is too narrow.
 Result<std::shared_ptr<arrow::Array>> FinishAs(const std::shared_ptr<arrow::Array>& array,
                                                const std::shared_ptr<arrow::DataType>& type);

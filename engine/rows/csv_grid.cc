@@ -144,7 +144,7 @@ class SlowScanner {
   bool Fail(const char* begin, std::string reason) {
     const char* line_end = begin;
     while (line_end < end_ && line_end - begin < 100 && *line_end != '\n' && *line_end != '\r') ++line_end;
-    fault_.value = std::string(begin, line_end);
+    fault_.value.assign(begin, line_end);
     fault_.reason = std::move(reason);
     return false;
   }
@@ -268,7 +268,7 @@ void CsvGrid::CheckUtf8() {
   const char* cell_begin = nullptr;
   const char* cell_end = nullptr;
   Bounds(row, column, &cell_begin, &cell_end);
-  fault_ = CsvFault{row, column, std::string(cell_begin, begin_ + bad), reason};
+  fault_ = CsvFault{row, column, std::string(cell_begin, cell_end), reason};
   row_starts_.resize(row);
 }
 

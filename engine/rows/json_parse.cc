@@ -98,7 +98,8 @@ std::string FaultText(Fault fault, const ColumnBuilder& builder) {
     case Fault::kRange: return "is out of range for " + type;
     case Fault::kPrecision: return "does not fit " + type + " without loss";
     case Fault::kNull: return "is null, but the column is not nullable";
-    case Fault::kLength: return "does not have the length of " + type;
+    case Fault::kLength:
+      return builder.kind == Kind::kFixedList ? "does not have " + std::to_string(builder.width) + " values" : "does not have the length of " + type;
     case Fault::kUtf8: return "is not valid UTF-8";
     default: break;
   }
@@ -113,6 +114,11 @@ std::string FaultText(Fault fault, const ColumnBuilder& builder) {
     case Kind::kDate64: return "is not a date (YYYY-MM-DD)";
     case Kind::kTime32:
     case Kind::kTime64: return "is not a time (hh:mm:ss)";
+    case Kind::kList:
+    case Kind::kLargeList: return "is not a JSON array";
+    case Kind::kFixedList: return "is not a JSON array of " + std::to_string(builder.width) + " values";
+    case Kind::kMap: return "is not a JSON array of {\"key\":...,\"value\":...}";
+    case Kind::kStruct: return "is not a JSON object";
     case Kind::kTimestamp: return "is not a timestamp (YYYY-MM-DDThh:mm:ss)";
     default: return "is not " + Article(type);
   }
@@ -135,7 +141,11 @@ std::string_view JsonParser::TokenAt(const char* begin) const {
     }
     if (p < end_ && *p == '"') ++p;
   } else if (p < end_ && (*p == '{' || *p == '[')) {
-    while (p < end_ && *p != '\n') ++p;
+    int depth = 0;  // to its closing bracket, as long as that is near
+    for (; p < end_ && *p != '\n' && p - begin < 200; ++p) {
+      if (*p == '{' || *p == '[') ++depth;
+      if ((*p == '}' || *p == ']') && --depth == 0) return {begin, static_cast<size_t>(p + 1 - begin)};
+    }
     if (p > begin && p[-1] == '\r') --p;
   } else {
     while (p < end_ && *p != ',' && *p != '}' && *p != ']' && *p != '\n' && *p != '\r') ++p;
@@ -225,8 +235,7 @@ bool JsonParser::ScanString(std::string_view* raw, bool* escaped) {
   }
   if (p >= end_) return Fail(TokenAt(p_), "is a string without an end");
   if (invalid_utf8_ != nullptr && invalid_utf8_ >= begin && invalid_utf8_ < p) {
-    return Fail({begin, static_cast<size_t>(invalid_utf8_ - begin)},
-                "is not valid UTF-8 at its byte " + std::to_string(invalid_utf8_ - begin + 1));
+    return Fail(TokenAt(p_), "is not valid UTF-8 at its byte " + std::to_string(invalid_utf8_ - begin + 1));
   }
   *raw = {begin, static_cast<size_t>(p - begin)};
   p_ = p + 1;

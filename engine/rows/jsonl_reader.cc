@@ -167,7 +167,10 @@ class JsonChunkParser : public ChunkParser {
       }
       if (!walker_->parser().ParseRow(*root_)) return Refuse(walker_->parser().error(), error);
       if (!walker_->AfterObject(&cell)) {
-        if (!cell.reason.empty()) return Refuse(cell, error);
+        if (!cell.reason.empty()) {
+          --root_->length;  // it belongs to the row just read
+          return Refuse(cell, error);
+        }
         ended_ = true;
       }
     }

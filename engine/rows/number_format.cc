@@ -199,6 +199,12 @@ inline DigitText ToDigits9(Decimal decimal) {
 
 // Writes the digits behind the first, `skip` of them left out; always 16 bytes.
 inline void PutDigits(char* p, const DigitText& text, int skip) {
+  if (text.low == 0 && skip < 8) {  // always so for float32
+    const uint64_t word = text.high >> (8 * skip) | number_internal::kEightZeros;
+    std::memcpy(p, &word, 8);
+    std::memcpy(p + 8, &number_internal::kEightZeros, 8);
+    return;
+  }
   const uint128 digits = (uint128{text.low} << 64 | text.high) >> (8 * skip);
   const uint64_t high = static_cast<uint64_t>(digits) | number_internal::kEightZeros;
   const uint64_t low = static_cast<uint64_t>(digits >> 64) | number_internal::kEightZeros;
@@ -291,10 +297,9 @@ inline char* WriteSimple(char* p, T value) {
 
 template <typename T>
 inline char* WriteFloating(char* p, T value) {
-  if (std::signbit(value)) {
-    *p++ = '-';
-    value = -value;
-  }
+  *p = '-';
+  p += std::signbit(value);
+  value = std::abs(value);
   if (char* end = WriteSimple(p, value)) return end;
   if constexpr (sizeof(T) == 4) return WriteLayout(p, ToDigits9(ShortestOf(value)), -4, 2);
   return WriteLayout(p, ToDigits17(ShortestOf(value)), -4, 2);
@@ -306,10 +311,9 @@ char* WriteDouble(char* p, double value) { return WriteFloating(p, value); }
 char* WriteFloat(char* p, float value) { return WriteFloating(p, value); }
 
 char* WriteDocumentDouble(char* p, double value) {
-  if (std::signbit(value)) {
-    *p++ = '-';
-    value = -value;
-  }
+  *p = '-';
+  p += std::signbit(value);
+  value = std::abs(value);
   if (char* end = WriteSimple(p, value)) return end;
   return WriteLayout(p, ToDigits17(ShortestOf(value)), -5, 1);
 }

@@ -43,7 +43,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> TypedReader::Next(const OpContext& c
   LANCEFS_RETURN_NOT_OK(ctx.Check());
   while (pending_ == nullptr || offset_ >= pending_->num_rows()) {
     auto raw = NextRaw();
-    if (!raw.ok()) return failed_ = Status::InvalidArgument("behind row " + std::to_string(rows_) + ": " + raw.status().message());
+    if (!raw.ok()) {
+      std::string text = raw.status().message();
+      std::replace(text.begin(), text.end(), '\n', ' ');
+      return failed_ = Status::InvalidArgument("behind row " + std::to_string(rows_) + ": " + text);
+    }
     if (*raw == nullptr) return std::shared_ptr<arrow::RecordBatch>();
     failed_ = Validate(**raw);
     if (!failed_.ok()) return failed_;

@@ -2,7 +2,7 @@
 #include "engine/rows/value_parse.h"
 
 #include <arrow/util/decimal.h>
-#include <arrow/util/utf8.h>
+#include <simdjson.h>
 
 #include <array>
 #include <charconv>
@@ -438,7 +438,7 @@ std::string Shorten(std::string_view value) {
     const size_t length = byte < 0x80 ? 1 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
     if (out.size() + 4 > kMost && (at + length < value.size() || out.size() + length > kMost)) return out + "...";
     const bool good = byte >= 0x20 && byte != 0x7f && at + length <= value.size() &&
-                      arrow::util::ValidateUTF8(reinterpret_cast<const uint8_t*>(value.data()) + at, static_cast<int64_t>(length));
+                      simdjson::validate_utf8(value.data() + at, length);
     if (good) {
       out.append(value.substr(at, length));
       at += length;

@@ -295,6 +295,14 @@ def test_lists_of_packed_structs_and_wide_rows(tmp_path):
     check(pa.table({"l": lists, "w": wide}), tmp_path)
 
 
+def test_blobs(tmp_path):
+    values = [b"abc", None, b"", b"z" * 100_000] + [bytes([i % 256]) * (i % 50) for i in range(2000)]
+    field = pa.field("b", pa.large_binary(), metadata={"lance-encoding:blob": "true"})
+    table = pa.table([pa.array(values, pa.large_binary()), pa.array(range(len(values)))], schema=pa.schema([field, pa.field("i", pa.int64())]))
+    lance.write_dataset(table, tmp_path / "t.lance", data_storage_version="2.0")
+    check_file(data_files(tmp_path / "t.lance")[0], table, tmp_path)
+
+
 def test_page_cuts(tmp_path):
     # Arrays above 32 MiB are cut into several pages.
     n = 1_200_000

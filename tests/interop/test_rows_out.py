@@ -142,8 +142,9 @@ def test_no_rows(rows, fmt):
 def test_slices_and_batches(rows, size):
     """All columns side by side, from an odd row on: offsets of every kind."""
     rows_wanted = 11
-    table = pa.table({name: pa.chunked_array([pa.concat_arrays([array] * 12)]) if not pa.types.is_run_end_encoded(array.type)
-                      else pa.chunked_array([array] * 12).combine_chunks() for name, array in CASES.items() if name not in ("dict_small", "ree")})
+    length = rows_wanted + 5
+    table = pa.table({name: pa.concat_arrays([array] * (length // len(array) + 1)).slice(0, length) for name, array in CASES.items()
+                      if not pa.types.is_run_end_encoded(array.type)})
     sliced = table.slice(3, rows_wanted)
     assert lines(rows("jsonl", sliced, rows_per_batch=size)) == rows_cases.jsonl(sliced)
     assert rows("csv", sliced, rows_per_batch=size).decode() == rows_cases.csv(sliced, ",")
@@ -154,7 +155,6 @@ def test_slices_and_batches(rows, size):
 def reader_table():
     strings = [s for s in rows_cases.STR if "\0" not in s and s != "x" * 5000]
     n = len(strings)
-    days = [0, None, 18292, -719000 + 370 * 0, 11016]
     return pa.table({
         "i": pa.array([None if k % 5 == 4 else k * (2**53 + 1) % 2**62 for k in range(n)], pa.int64()),
         "f": pa.array([(0.1, -0.0, 1e16, 5e-324, None)[k % 5] for k in range(n)], pa.float64()),
@@ -206,7 +206,7 @@ def test_duckdb_reads_csv(rows, tmp_path, fmt, separator):
 def test_polars_reads_csv(rows, fmt, separator):
     pl = pytest.importorskip("polars")
     table = reader_table()
-    got = pl.read_csv(rows(fmt, table), separator=separator, missing_utf8_is_empty_string=False, null_values=None,
+    got = pl.read_csv(rows(fmt, table), separator=separator, empty_string_is_null=True,
                       schema={"i": pl.Int64, "f": pl.Float64, "s": pl.String, "n": pl.String, "b": pl.Boolean, "d": pl.Date,
                               "t": pl.Datetime("us"), "l": pl.String})
     assert got.to_dict(as_series=False) == wanted(table)

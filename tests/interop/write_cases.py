@@ -244,7 +244,7 @@ def cases():
     add("empty-struct", lambda rng, n: pa.array([{}] * n, pa.struct([])))
     add("map-string-int", lambda rng, n: maps(rng, lambda c: strings(rng, "words", c), lambda c: numbers(rng, "int64", "small", c, "some"), n, "some"), versions=("2.2",), refused=("2.0", "2.1"))
     add("map-int-list", lambda rng, n: maps(rng, lambda c: numbers(rng, "int32", "random", c), lambda c: lists(rng, texts(rng), c, "some"), n, "none"), versions=("2.2",))
-    add("fsl-struct", lambda rng, n: fixed_lists(rng, lambda c: structs(rng, {"a": numbers(rng, "int32", "small", c, "some"), "b": strings(rng, "words", c, "some")}, c, "some"), 3, n, "some"), versions=("2.2",), refused=("2.1",))
+    add("fsl-struct", lambda rng, n: fixed_lists(rng, lambda c: structs(rng, {"a": numbers(rng, "int32", "small", c, "some"), "b": strings(rng, "words", c, "some")}, c, "some"), 3, n, "some"), versions=("2.2",), refused=("2.0", "2.1",))
     add("packed-struct", lambda rng, n: structs(rng, {"a": numbers(rng, "int32", "small", n), "b": numbers(rng, "float64", "random", n)}, n), metadata={"packed": "true"})
     add("packed-struct-nulls", lambda rng, n: structs(rng, {"a": numbers(rng, "int32", "small", n), "b": numbers(rng, "float64", "random", n)}, n, "some"), metadata={"packed": "true"}, versions=structural)
 

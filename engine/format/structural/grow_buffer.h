@@ -23,9 +23,9 @@ class GrowBuffer {
   size_t size() const { return size_; }
   const uint8_t* data() const { return data_; }
   uint8_t* mutable_data() { return data_; }
-  // Makes room for `extra` more bytes. Errors: kResourceExhausted.
+  // Makes room for `extra` more bytes (and the slack, even for none). Errors: kResourceExhausted.
   Status Reserve(size_t extra) {
-    if (extra <= capacity_ - size_) return Status::OK();
+    if (data_ != nullptr && extra <= capacity_ - size_) return Status::OK();
     return Grow(extra);
   }
   uint8_t* end() { return data_ + size_; }

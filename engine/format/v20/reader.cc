@@ -207,7 +207,7 @@ Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Fie
   if (field.type->id() == arrow::Type::LIST || field.type->id() == arrow::Type::LARGE_LIST) return MakeListReader(context, field, std::move(parts));
   if (field.type->id() == arrow::Type::MAP) return Status::NotSupported("maps cannot stand in 2.0 files");
   LANCEFS_ASSIGN_OR_RETURN(std::vector<LeafPart> leaves, LeafParts(std::move(parts)));
-  if (IsBlobColumn(*info->second)) return Status::NotSupported("blob columns of 2.0 files are not supported");
+  if (IsBlobColumn(*info->second)) return MakeBlobReader(context->file, field.type, std::move(leaves));
   return MakeLeafReader(field.type, std::move(leaves));
 }
 

@@ -41,7 +41,7 @@ Status CheckField(const std::string& name, const Field& field, FileVersion versi
     }
   }
   const bool struct_items = id == arrow::Type::FIXED_SIZE_LIST && !field.children.empty();
-  if (struct_items && version == FileVersion::kV2_1) return Unsupported(name, field, version, "fixed-size lists of structs need version 2.2");
+  if (struct_items && version != FileVersion::kV2_2) return Unsupported(name, field, version, "fixed-size lists of structs need version 2.2");
   for (const Field& child : field.children) {
     LANCEFS_RETURN_NOT_OK(CheckField(name + "." + child.name, child, version, in_fixed_list || struct_items));
   }
@@ -81,9 +81,14 @@ bool DiffersByViews(const arrow::DataType& from, const arrow::DataType& to) {
   return true;
 }
 
-bool HasRequired(const Field& field) {
+// 2.0 has no place for a struct's nulls.
+bool MustBeValid(const Field& field, FileVersion version) {
+  return !field.nullable || (version == FileVersion::kV2_0 && field.type->id() == arrow::Type::STRUCT);
+}
+
+bool HasRequired(const Field& field, FileVersion version) {
   bool required = false;
-  field.ForEach([&](const Field& f) { required |= !f.nullable; });
+  field.ForEach([&](const Field& f) { required |= MustBeValid(f, version); });
   return required;
 }
 
@@ -92,15 +97,15 @@ using SlotRows = std::vector<int64_t>;
 int64_t RowOf(const SlotRows& rows, int64_t slot) { return rows.empty() ? slot : rows[static_cast<size_t>(slot)]; }
 
 // Slots [0, length) of `array` + offset; a slot with row -1 is hidden by a null parent.
-Status CheckSlots(const ArraySlice& slice, const Field& field, const std::string& name, const SlotRows& rows, uint64_t first_row) {
+Status CheckSlots(const ArraySlice& slice, const Field& field, const std::string& name, const SlotRows& rows, FileVersion version,
+                  uint64_t first_row) {
   const arrow::Array& array = *slice.array;
   const bool nulls = array.null_count() != 0;
-  if (nulls && !field.nullable) {
-    for (int64_t i = 0; i < slice.length; ++i) {
-      if (RowOf(rows, i) < 0 || !array.IsNull(slice.offset + i)) continue;
-      return Status::InvalidArgument("column '" + name + "' does not allow nulls but row " +
-                                     std::to_string(first_row + static_cast<uint64_t>(RowOf(rows, i))) + " is null");
-    }
+  for (int64_t i = 0; nulls && MustBeValid(field, version) && i < slice.length; ++i) {
+    if (RowOf(rows, i) < 0 || !array.IsNull(slice.offset + i)) continue;
+    const std::string row = "row " + std::to_string(first_row + static_cast<uint64_t>(RowOf(rows, i)));
+    if (!field.nullable) return Status::InvalidArgument("column '" + name + "' does not allow nulls but " + row + " is null");
+    return Status::NotSupported("column '" + name + "': " + row + " is a null struct, which a 2.0 data file cannot store");
   }
   if (field.IsPackedStruct() || field.children.empty()) return Status::OK();
   const auto child_name = [&](const Field& child) { return name + "." + child.name; };
@@ -111,19 +116,19 @@ Status CheckSlots(const ArraySlice& slice, const Field& field, const std::string
       for (int64_t i = 0; i < slice.length; ++i) child_rows.push_back(live_row(i));
     }
     for (size_t c = 0; c < field.children.size(); ++c) {
-      if (!HasRequired(field.children[c])) continue;
+      if (!HasRequired(field.children[c], version)) continue;
       const ArraySlice child{StorageOf(static_cast<const arrow::StructArray&>(array).field(static_cast<int>(c))), slice.offset, slice.length};
-      LANCEFS_RETURN_NOT_OK(CheckSlots(child, field.children[c], child_name(field.children[c]), child_rows, first_row));
+      LANCEFS_RETURN_NOT_OK(CheckSlots(child, field.children[c], child_name(field.children[c]), child_rows, version, first_row));
     }
     return Status::OK();
   }
-  if (!HasRequired(field.children[0])) return Status::OK();
+  if (!HasRequired(field.children[0], version)) return Status::OK();
   const auto check_items = [&](const std::shared_ptr<arrow::Array>& values, auto&& begin, auto&& end) {
     SlotRows child_rows;
     const int64_t base = slice.length == 0 ? 0 : begin(0);
     for (int64_t i = 0; i < slice.length; ++i) child_rows.insert(child_rows.end(), static_cast<size_t>(end(i) - begin(i)), live_row(i));
     const ArraySlice child{StorageOf(values), base, static_cast<int64_t>(child_rows.size())};
-    return child_rows.empty() ? Status::OK() : CheckSlots(child, field.children[0], child_name(field.children[0]), child_rows, first_row);
+    return child_rows.empty() ? Status::OK() : CheckSlots(child, field.children[0], child_name(field.children[0]), child_rows, version, first_row);
   };
   if (array.type_id() == arrow::Type::LARGE_LIST) {
     const auto* offsets = static_cast<const arrow::LargeListArray&>(array).raw_value_offsets() + slice.offset;
@@ -140,6 +145,9 @@ Status CheckSlots(const ArraySlice& slice, const Field& field, const std::string
 }  // namespace
 
 Status CheckStorable(const Schema& schema, FileVersion version) {
+  if (version != FileVersion::kV2_0 && version != FileVersion::kV2_1 && version != FileVersion::kV2_2) {
+    return Status::NotSupported("data files of version " + std::string(FileVersionName(version)) + " cannot be written");
+  }
   for (const Field& field : schema.fields) LANCEFS_RETURN_NOT_OK(CheckField(field.name, field, version, false));
   return Status::OK();
 }
@@ -155,10 +163,9 @@ Result<std::shared_ptr<arrow::Array>> ConformArray(const std::shared_ptr<arrow::
   return storage;
 }
 
-Status CheckRequired(const arrow::Array& array, const Field& field, uint64_t first_row) {
-  if (!HasRequired(field)) return Status::OK();
-  const std::shared_ptr<arrow::Array> whole = arrow::MakeArray(array.data());
-  return CheckSlots({whole, 0, array.length()}, field, field.name, {}, first_row);
+Status CheckNulls(const arrow::Array& array, const Field& field, FileVersion version, uint64_t first_row) {
+  if (!HasRequired(field, version)) return Status::OK();
+  return CheckSlots({arrow::MakeArray(array.data()), 0, array.length()}, field, field.name, {}, version, first_row);
 }
 
 }  // namespace lancefs

@@ -19,8 +19,9 @@ Status CheckStorable(const Schema& schema, FileVersion version);
 // where they stand at the top. Errors: kInvalidArgument naming column and types.
 Result<std::shared_ptr<arrow::Array>> ConformArray(const std::shared_ptr<arrow::Array>& array, const Field& field);
 
-// Errors: kInvalidArgument naming column and row for a null in a non-nullable field that no null
-// parent hides. `first_row` is the file's row number of the array's first.
-Status CheckRequired(const arrow::Array& array, const Field& field, uint64_t first_row);
+// Errors, naming column and row: kInvalidArgument for a null in a non-nullable field that no null
+// parent hides, kNotSupported for a null struct in version 2.0. `first_row` is the file's row number
+// of the array's first.
+Status CheckNulls(const arrow::Array& array, const Field& field, FileVersion version, uint64_t first_row);
 
 }  // namespace lancefs

@@ -8,6 +8,7 @@
 #include "engine/format/write/container_writer.h"
 #include "engine/format/write/shred.h"
 #include "engine/format/write/structural_encoder.h"
+#include "engine/format/write/v20_encoder.h"
 
 namespace lancefs {
 namespace {
@@ -72,12 +73,39 @@ uint64_t LeafBytes(const ArraySlice& slice, const LeafPath& path) {
   return bytes + rows * row_bits * elements / 8;
 }
 
-class StructuralFileWriter : public DataFileWriter {
+// Columns whose pages are cut together: in 2.0 all of a top-level field, later each leaf alone.
+struct ColumnGroup {
+  const Field* field = nullptr;  // top level
+  size_t field_index = 0;
+  size_t first_column = 0;
+  std::vector<LeafPath> paths;
+  ArraySlices pending;  // rows that are in no page yet
+  uint64_t bytes = 0;   // in them, of the largest column
+  uint64_t first_row = 0;
+
+  uint64_t BytesOf(const ArraySlice& slice) const {
+    uint64_t largest = 0;
+    for (const LeafPath& path : paths) largest = std::max(largest, LeafBytes(slice, path));
+    return largest;
+  }
+};
+
+class FileWriter : public DataFileWriter {
  public:
-  StructuralFileWriter(std::unique_ptr<ObjectWriter> sink, const Schema& schema, const DataFileWriterOptions& options)
-      : schema_(schema), options_(options) {
+  FileWriter(std::unique_ptr<ObjectWriter> sink, const Schema& schema, const DataFileWriterOptions& options)
+      : schema_(schema), options_(options), columns_(PhysicalFields(schema_, options.version)) {
+    size_t next_column = 0;
     for (size_t i = 0; i < schema_.fields.size(); ++i) {
-      for (LeafPath& path : LeafPaths(schema_.fields[i])) columns_.push_back({i, std::move(path), {}, 0, 0});
+      const Field& field = schema_.fields[i];
+      std::vector<LeafPath> paths = LeafPaths(field);
+      if (options.version == FileVersion::kV2_0) {
+        Schema alone;
+        alone.fields.push_back(field);
+        groups_.push_back({&field, i, next_column, std::move(paths)});
+        next_column += PhysicalFields(alone, options.version).size();
+        continue;
+      }
+      for (LeafPath& path : paths) groups_.push_back({&field, i, next_column++, {std::move(path)}});
     }
     container_ = std::make_unique<ContainerWriter>(std::move(sink), options.version, columns_.size());
   }
@@ -89,23 +117,23 @@ class StructuralFileWriter : public DataFileWriter {
     arrow::ArrayVector arrays;
     for (size_t i = 0; i < schema_.fields.size(); ++i) {
       LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Array> array, ConformArray(batch.column(static_cast<int>(i)), schema_.fields[i]));
-      LANCEFS_RETURN_NOT_OK(CheckRequired(*array, schema_.fields[i], rows_));
+      LANCEFS_RETURN_NOT_OK(CheckNulls(*array, schema_.fields[i], options_.version, rows_));
       arrays.push_back(std::move(array));
     }
     rows_ += static_cast<uint64_t>(batch.num_rows());
-    for (size_t c = 0; c < columns_.size(); ++c) LANCEFS_RETURN_NOT_OK(Add(c, {arrays[columns_[c].field], 0, batch.num_rows()}, ctx));
+    for (ColumnGroup& group : groups_) LANCEFS_RETURN_NOT_OK(Add(&group, {arrays[group.field_index], 0, batch.num_rows()}, ctx));
     return Status::OK();
   }
 
   uint64_t EstimatedSize() const override {
     uint64_t size = container_->position() + job_bytes_;
-    for (const Column& column : columns_) size += column.bytes;
+    for (const ColumnGroup& group : groups_) size += group.bytes;
     return size;
   }
   uint64_t rows() const override { return rows_; }
 
   Result<WrittenDataFile> Finish(const OpContext& ctx) override {
-    for (size_t c = 0; c < columns_.size(); ++c) LANCEFS_RETURN_NOT_OK(Flush(c, ctx));
+    for (ColumnGroup& group : groups_) LANCEFS_RETURN_NOT_OK(Flush(&group, ctx));
     LANCEFS_RETURN_NOT_OK(RunJobs(ctx));
     pb::FileDescriptor descriptor;
     SchemaToProto(schema_, descriptor.mutable_schema()->mutable_fields());
@@ -116,80 +144,82 @@ class StructuralFileWriter : public DataFileWriter {
     written.rows = rows_;
     written.version = options_.version;
     for (size_t c = 0; c < columns_.size(); ++c) {
-      written.fields.push_back(columns_[c].path.field->id);
+      written.fields.push_back(columns_[c]->id);
       written.column_indices.push_back(static_cast<int32_t>(c));
     }
     return written;
   }
 
  private:
-  struct Column {
-    size_t field;         // index of the top-level field
-    LeafPath path;
-    ArraySlices pending;  // rows that are in no page yet
-    uint64_t bytes = 0;   // of the leaf in them
-    uint64_t first_row = 0;
-  };
   struct Job {
-    size_t column;
+    const ColumnGroup* group;
     ArraySlices rows;
     uint64_t first_row;
-    std::vector<EncodedPage> pages;
+    std::vector<ColumnPage> pages;
   };
 
   // Takes the rows, cutting pages where they are full.
-  Status Add(size_t c, ArraySlice slice, const OpContext& ctx) {
-    Column& column = columns_[c];
+  Status Add(ColumnGroup* group, ArraySlice slice, const OpContext& ctx) {
     while (slice.length > 0) {
-      const uint64_t bytes = LeafBytes(slice, column.path);
-      if (column.bytes + bytes <= options_.page_bytes) {
-        column.pending.push_back(slice);
-        column.bytes += bytes;
+      const uint64_t bytes = group->BytesOf(slice);
+      if (group->bytes + bytes <= options_.page_bytes) {
+        group->pending.push_back(slice);
+        group->bytes += bytes;
         return Status::OK();
       }
-      const uint64_t room = options_.page_bytes > column.bytes ? options_.page_bytes - column.bytes : 0;
+      const uint64_t room = options_.page_bytes > group->bytes ? options_.page_bytes - group->bytes : 0;
       const auto fits = static_cast<int64_t>(static_cast<double>(slice.length) * (static_cast<double>(room) / static_cast<double>(bytes)));
-      const int64_t take = std::clamp<int64_t>(fits, column.pending.empty() ? 1 : 0, slice.length);
-      if (take > 0) column.pending.push_back({slice.array, slice.offset, take});
-      column.bytes = options_.page_bytes;
-      LANCEFS_RETURN_NOT_OK(Flush(c, ctx));
+      const int64_t take = std::clamp<int64_t>(fits, group->pending.empty() ? 1 : 0, slice.length);
+      if (take > 0) group->pending.push_back({slice.array, slice.offset, take});
+      group->bytes = options_.page_bytes;
+      LANCEFS_RETURN_NOT_OK(Flush(group, ctx));
       slice.offset += take;
       slice.length -= take;
     }
     return Status::OK();
   }
 
-  Status Flush(size_t c, const OpContext& ctx) {
-    Column& column = columns_[c];
-    if (column.pending.empty()) return Status::OK();
-    const auto count = static_cast<uint64_t>(CountRows(column.pending));
-    jobs_.push_back({c, std::move(column.pending), column.first_row, {}});
-    job_bytes_ += column.bytes;
-    column.pending.clear();
-    column.bytes = 0;
-    column.first_row += count;
+  Status Flush(ColumnGroup* group, const OpContext& ctx) {
+    if (group->pending.empty()) return Status::OK();
+    const auto count = static_cast<uint64_t>(CountRows(group->pending));
+    jobs_.push_back({group, std::move(group->pending), group->first_row, {}});
+    job_bytes_ += group->bytes;
+    group->pending.clear();
+    group->bytes = 0;
+    group->first_row += count;
     static const size_t kJobs = std::max<size_t>(2, std::thread::hardware_concurrency());
     return jobs_.size() < kJobs ? Status::OK() : RunJobs(ctx);
+  }
+
+  Status Encode(Job* job) const {
+    const ColumnGroup& group = *job->group;
+    if (options_.version == FileVersion::kV2_0) return EncodeV20Pages(*group.field, job->rows, &job->pages);
+    std::vector<EncodedPage> pages;
+    LANCEFS_RETURN_NOT_OK(EncodeStructuralPages(group.paths[0], job->rows, job->first_row, options_.version, &pages));
+    for (EncodedPage& page : pages) job->pages.push_back({0, std::move(page)});
+    return Status::OK();
   }
 
   // Encodes the waiting pages side by side and writes them in order.
   Status RunJobs(const OpContext& ctx) {
     LANCEFS_RETURN_NOT_OK(ParallelFor(jobs_.size(), [this, &ctx](size_t i) {
       LANCEFS_RETURN_NOT_OK(ctx.Check());
-      Job& job = jobs_[i];
-      return EncodeStructuralPages(columns_[job.column].path, job.rows, job.first_row, options_.version, &job.pages);
+      return Encode(&jobs_[i]);
     }));
     for (Job& job : jobs_) {
-      for (EncodedPage& page : job.pages) LANCEFS_RETURN_NOT_OK(container_->WritePage(job.column, std::move(page), ctx));
+      for (ColumnPage& page : job.pages) {
+        LANCEFS_RETURN_NOT_OK(container_->WritePage(job.group->first_column + page.column, std::move(page.page), ctx));
+      }
     }
     jobs_.clear();
     job_bytes_ = 0;
     return Status::OK();
   }
 
-  const Schema schema_;  // the paths point into it
+  const Schema schema_;  // the groups point into it
   const DataFileWriterOptions options_;
-  std::vector<Column> columns_;
+  const std::vector<const Field*> columns_;
+  std::vector<ColumnGroup> groups_;
   std::unique_ptr<ContainerWriter> container_;
   std::vector<Job> jobs_;
   uint64_t job_bytes_ = 0;
@@ -201,10 +231,7 @@ class StructuralFileWriter : public DataFileWriter {
 Result<std::unique_ptr<DataFileWriter>> DataFileWriter::Make(std::unique_ptr<ObjectWriter> sink, const Schema& schema,
                                                              const DataFileWriterOptions& options) {
   LANCEFS_RETURN_NOT_OK(CheckStorable(schema, options.version));
-  if (options.version == FileVersion::kV2_1 || options.version == FileVersion::kV2_2) {
-    return std::unique_ptr<DataFileWriter>(std::make_unique<StructuralFileWriter>(std::move(sink), schema, options));
-  }
-  return Status::NotSupported("data files of version " + std::string(FileVersionName(options.version)) + " cannot be written");
+  return std::unique_ptr<DataFileWriter>(std::make_unique<FileWriter>(std::move(sink), schema, options));
 }
 
 }  // namespace lancefs

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tiny HTTP/1.1 server for tests: a thread per connection, answers from a handler that may also
+// misbehave (close, cut, stall). Counts requests and connections.
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace lancefs {
+
+class LoopbackServer {
+ public:
+  struct Request {
+    std::string method;
+    std::string target;  // path and query as sent
+    std::map<std::string, std::string> headers;  // lower-case names
+    std::string body;
+  };
+  struct Answer {
+    int status = 200;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string body;
+    std::chrono::milliseconds delay{0};
+    bool drop = false;            // close without any answer
+    size_t send_only = SIZE_MAX;  // that much of the body, then close
+    bool close = false;           // close after the answer, without announcing it
+    std::string raw;              // instead of all that: exactly these bytes, then close
+  };
+  using Handler = std::function<Answer(const Request&, int number)>;  // number: from 1
+
+  explicit LoopbackServer(Handler handler) : handler_(std::move(handler)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+    ::listen(listener_, 256);
+    socklen_t length = sizeof(address);
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+    acceptor_ = std::thread([this] { Accept(); });
+  }
+
+  ~LoopbackServer() {
+    stopping_ = true;
+    ::shutdown(listener_, SHUT_RDWR);
+    acceptor_.join();
+    ::close(listener_);
+    {
+      std::lock_guard lock(mutex_);
+      for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
+    }
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  int requests() const { return requests_; }
+  int connections() const { return connections_; }
+  int most_at_once() const { return most_at_once_; }
+  std::vector<Request> log() const {
+    std::lock_guard lock(mutex_);
+    return log_;
+  }
+
+ private:
+  void Accept() {
+    while (!stopping_) {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      if (fd < 0) continue;
+      ++connections_;
+      std::lock_guard lock(mutex_);
+      open_.insert(fd);
+      threads_.emplace_back([this, fd] {
+        while (!stopping_ && Serve(fd)) {
+        }
+        std::lock_guard inner(mutex_);
+        open_.erase(fd);
+        ::close(fd);
+      });
+    }
+  }
+
+  static bool ReadMore(int fd, std::string* buffer) {
+    char chunk[65536];
+    const ssize_t n = ::recv(fd, chunk, sizeof(chunk), 0);
+    if (n <= 0) return false;
+    buffer->append(chunk, static_cast<size_t>(n));
+    return true;
+  }
+
+  static bool ReadRequest(int fd, Request* request) {
+    std::string buffer;
+    size_t end = std::string::npos;
+    while ((end = buffer.find("\r\n\r\n")) == std::string::npos) {
+      if (!ReadMore(fd, &buffer)) return false;
+    }
+    std::string head = buffer.substr(0, end + 2);
+    request->body = buffer.substr(end + 4);
+    const size_t line_end = head.find("\r\n");
+    const std::string line = head.substr(0, line_end);
+    const size_t first = line.find(' ');
+    const size_t second = line.find(' ', first + 1);
+    request->method = line.substr(0, first);
+    request->target = line.substr(first + 1, second - first - 1);
+    for (size_t at = line_end + 2; at < head.size();) {
+      const size_t next = head.find("\r\n", at);
+      const std::string header = head.substr(at, next - at);
+      at = next + 2;
+      const size_t colon = header.find(':');
+      std::string name = header.substr(0, colon);
+      std::transform(name.begin(), name.end(), name.begin(), ::tolower);
+      const size_t value = header.find_first_not_of(' ', colon + 1);
+      request->headers[name] = value == std::string::npos ? "" : header.substr(value);
+    }
+    const size_t length = request->headers.contains("content-length") ? std::stoull(request->headers["content-length"]) : 0;
+    while (request->body.size() < length) {
+      if (!ReadMore(fd, &request->body)) return false;
+    }
+    return true;
+  }
+
+  static bool SendAll(int fd, const std::string& text) {
+    size_t sent = 0;
+    while (sent < text.size()) {
+      const ssize_t n = ::send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) return false;
+      sent += static_cast<size_t>(n);
+    }
+    return true;
+  }
+
+  bool Serve(int fd) {
+    Request request;
+    if (!ReadRequest(fd, &request)) return false;
+    const int number = ++requests_;
+    const int at_once = ++at_once_;
+    for (int most = most_at_once_; at_once > most && !most_at_once_.compare_exchange_weak(most, at_once);) {
+    }
+    {
+      std::lock_guard lock(mutex_);
+      log_.push_back(request);
+    }
+    const Answer answer = handler_(request, number);
+    const auto end = std::chrono::steady_clock::now() + answer.delay;
+    while (!stopping_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    --at_once_;
+    if (answer.drop) return false;
+    if (!answer.raw.empty()) {
+      SendAll(fd, answer.raw);
+      return false;
+    }
+    std::string text = "HTTP/1.1 " + std::to_string(answer.status) + " Status\r\n";
+    bool has_length = false;
+    for (const auto& [name, value] : answer.headers) {
+      text += name + ": " + value + "\r\n";
+      has_length = has_length || name == "Content-Length";
+    }
+    if (!has_length && answer.status != 204) text += "Content-Length: " + std::to_string(answer.body.size()) + "\r\n";
+    text += "\r\n";
+    if (request.method != "HEAD") text += answer.body.substr(0, answer.send_only);
+    return SendAll(fd, text) && answer.send_only == SIZE_MAX && !answer.close;
+  }
+
+  const Handler handler_;
+  int listener_ = -1;
+  uint16_t port_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> requests_{0};
+  std::atomic<int> connections_{0};
+  std::atomic<int> at_once_{0};
+  std::atomic<int> most_at_once_{0};
+  std::thread acceptor_;
+  mutable std::mutex mutex_;
+  std::set<int> open_;                // guarded by mutex_
+  std::vector<std::thread> threads_;  // guarded by mutex_
+  std::vector<Request> log_;          // guarded by mutex_
+};
+
+}  // namespace lancefs
