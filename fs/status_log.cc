@@ -36,6 +36,9 @@ std::string ErrorRecord::ToJson() const {
   json["errno"] = error_number;
   json["code"] = code;
   json["message"] = message;
+  if (row != 0) json["row"] = row;
+  if (!column.empty()) json["column"] = column;
+  if (row != 0) json["value"] = value;
   return Dump(json, 2) + "\n";
 }
 

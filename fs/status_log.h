@@ -42,6 +42,9 @@ struct ErrorRecord {
   int error_number = 0;      // errno that the tool saw; 0 = it saw none (a late failure)
   std::string code;          // "invalid argument"
   std::string message;
+  uint64_t row = 0;          // of a refused drop, from 1; 0 = none
+  std::string column;
+  std::string value;
   std::string file_name() const;  // "<seq>-<name>.json", safe as a path component
   std::string ToJson() const;     // one object, pretty, LF at the end
 };

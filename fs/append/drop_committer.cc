@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/append/drop_committer.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+#include "base/log.h"
+#include "engine/write/append_file.h"
+#include "engine/write/commit.h"
+#include "fs/errno_map.h"
+
+namespace lancefs {
+namespace {
+
+// A bad row should fail the WRITE that brings it, since some tools do not look at close(). Checking from
+// the start at every WRITE is quadratic, so only files up to this size are checked early.
+constexpr uint64_t kEarlyCheckBytes = 64 * 1024;
+// How often a commit starts anew when the table was overwritten or its schema changed meanwhile.
+constexpr int kMaxRestarts = 20;
+constexpr size_t kRecoverDepth = 200;
+
+std::string BaseName(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+
+bool IsText(RowFormat format) { return format == RowFormat::kJsonl || format == RowFormat::kCsv || format == RowFormat::kTsv; }
+
+// A file that goes away with this object.
+class TemporaryFile {
+ public:
+  TemporaryFile(std::string path, std::string_view bytes) : path_(std::move(path)) {
+    std::FILE* file = std::fopen(path_.c_str(), "we");
+    if (file == nullptr) return;
+    ok_ = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+    ok_ = std::fclose(file) == 0 && ok_;
+  }
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  Status status() const { return ok_ ? Status::OK() : Status::IoError("cannot write " + path_ + ": " + std::strerror(errno)); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool ok_ = false;
+};
+
+// What makes the tail of a grown file a file of its own: CSV needs the header line again.
+Result<std::string> TailWithHeader(const SpoolFile& file, RowFormat format, uint64_t offset) {
+  std::string content;
+  if (format == RowFormat::kCsv || format == RowFormat::kTsv) {
+    LANCEFS_ASSIGN_OR_RETURN(const Bytes head, file.Read(0, 1 << 20));
+    const size_t end = head.view().find('\n');
+    if (end == std::string_view::npos) return Status::InvalidArgument("the header line does not end in the first MiB");
+    content = std::string(head.view().substr(0, end + 1));
+  }
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes tail, file.Read(offset, file.size() - offset));
+  content.append(tail.view());
+  return content;
+}
+
+}  // namespace
+
+Result<RowFileFormat> DropCommitter::FormatOf(const std::string& name, const std::string& path) const {
+  Result<RowFileFormat> format = DetectRowFormat(BaseName(name), path);
+  if (!format.ok() && !options_.append_format.empty()) return DetectRowFormat("rows." + options_.append_format, path);
+  return format;
+}
+
+Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileFormat format, const std::string& uuid,
+                                               std::optional<RowError>* error, const OpContext& ctx) {
+  WriteOptions write;
+  write.transaction_uuid = uuid;
+  for (int restart = 0;; ++restart) {
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset,
+                             restart == 0 ? options_.table->Current(ctx) : options_.table->Refresh(ctx));
+    Result<CommitResult> result = Status::Internal("not committed");
+    bool again = false;
+    if (dataset != nullptr) {
+      result = AppendFile(dataset, path, format, write, error, ctx);
+      again = result.status().Is(StatusCode::kConflict);
+    } else {
+      const LiveTable::Options& table = options_.table->options();
+      const std::shared_ptr<arrow::Schema> schema = options_.new_table_schema ? options_.new_table_schema() : nullptr;
+      result = CreateFromFile(table.store, table.path, path, format, schema, FileVersion::kV2_2, write, error, ctx);
+      again = result.status().Is(StatusCode::kAlreadyExists);
+    }
+    if (result.ok() || !again || restart >= kMaxRestarts) return result;
+    Log(LogLevel::kWarn, "append_restart", {{"reason", result.status().message()}});
+  }
+}
+
+Status DropCommitter::CheckRows(const std::string& path, RowFileFormat format, std::optional<RowError>* error) {
+  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, options_.table->Current(OpContext().WithTimeout(std::chrono::seconds(1))));
+  RowReaderOptions reader_options;
+  if (dataset != nullptr) reader_options.schema = dataset->arrow_schema();
+  LANCEFS_ASSIGN_OR_RETURN(auto reader, RowReader::Open(path, format.format, format.compression, reader_options));
+  while (true) {
+    Result<std::shared_ptr<arrow::RecordBatch>> batch = reader->Next(OpContext());
+    if (!batch.ok()) {
+      *error = reader->error();
+      return batch.status();
+    }
+    if (*batch == nullptr) return Status::OK();
+  }
+}
+
+Status DropCommitter::CheckEarly(Drop& drop, const std::string& name, const Caller& caller) {
+  if (drop.file == nullptr || drop.size() > kEarlyCheckBytes || drop.has_hole || drop.committed_size != 0) return Status::OK();
+  const Result<RowFileFormat> format = FormatOf(name, drop.file->data_path());
+  if (!format.ok() || !IsText(format->format) || format->compression != Compression::kNone) return Status::OK();
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, drop.file->Read(0, drop.size()));
+  const size_t end = bytes.view().rfind('\n');
+  if (end == std::string_view::npos) return Status::OK();
+  const std::string_view lines = bytes.view().substr(0, end + 1);
+  // Inside a quoted CSV field a line end is no row end.
+  if (format->format != RowFormat::kJsonl && std::count(lines.begin(), lines.end(), '"') % 2 != 0) return Status::OK();
+  const TemporaryFile file(drop.file->directory() + "/check", lines);
+  LANCEFS_RETURN_NOT_OK(file.status());
+  std::optional<RowError> error;
+  const Status status = CheckRows(file.path(), *format, &error);
+  // Only what the rows themselves do wrong is the writer's fault.
+  if (status.ok() || !status.Is(StatusCode::kInvalidArgument)) return Status::OK();
+  drop.refused = status;
+  Report(name, caller, status, error, true);
+  return status;
+}
+
+Status DropCommitter::CheckAll(Drop& drop, const std::string& name, const Caller& caller) {
+  if (!drop.refused.ok()) return drop.refused;
+  if (drop.file == nullptr || drop.size() == 0) return Status::OK();
+  LANCEFS_RETURN_NOT_OK(drop.file->Sync());
+  return CheckEarly(drop, name, caller);
+}
+
+void DropCommitter::Report(const std::string& name, const Caller& caller, const Status& status, const std::optional<RowError>& error, bool seen) {
+  ErrorRecord record;
+  record.uid = caller.uid;
+  record.table = options_.table->options().name;
+  record.operation = "append";
+  record.path = "append/" + name;
+  record.error_number = seen ? ErrnoOf(status) : 0;
+  record.code = std::string(StatusCodeName(status.code()));
+  record.message = status.message();
+  if (error) {
+    record.row = error->row;
+    record.column = error->column;
+    record.value = error->value;
+  }
+  options_.log->AddError(std::move(record));
+  Log(LogLevel::kWarn, "append_refused", {{"name", name}, {"reason", status.message()}});
+}
+
+Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_ns, const Caller& caller, bool error_is_seen,
+                             const OpContext& ctx) {
+  if (!drop.refused.ok()) return drop.refused;
+  std::optional<RowError> error;
+  auto commit = [&]() -> Status {
+    if (drop.has_hole) return Status::InvalidArgument("the file has a hole: some of its bytes were never written");
+    LANCEFS_ASSIGN_OR_RETURN(const uint64_t hash, drop.file->Hash());
+    const std::optional<Receipt> receipt = spool_->FindReceipt(name, drop.size(), mtime_ns, hash);
+    CommitRecord record;
+    record.table = options_.table->options().name;
+    record.name = name;
+    record.bytes = drop.size();
+    if (receipt) {
+      record.note = "same name, time and bytes as a drop that was committed before";
+      drop.version = receipt->version;
+      drop.rows = receipt->rows;
+      options_.log->AddCommit(std::move(record));
+      return Status::OK();
+    }
+    LANCEFS_ASSIGN_OR_RETURN(const RowFileFormat format, FormatOf(name, drop.file->data_path()));
+    const bool tail = drop.committed_size > 0 && drop.only_appended && IsText(format.format) && format.compression == Compression::kNone;
+    const uint64_t offset = tail ? drop.committed_size : 0;
+    if (drop.transaction_uuid.empty()) drop.transaction_uuid = UuidText(RandomUuidBytes());
+    LANCEFS_RETURN_NOT_OK(drop.file->Seal({name, drop.size(), offset, drop.transaction_uuid, mtime_ns}));
+    Result<CommitResult> result = Status::Internal("not committed");
+    if (tail) {
+      LANCEFS_ASSIGN_OR_RETURN(const std::string content, TailWithHeader(*drop.file, format.format, offset));
+      const TemporaryFile file(drop.file->directory() + "/tail", content);
+      LANCEFS_RETURN_NOT_OK(file.status());
+      result = CommitFile(file.path(), format, drop.transaction_uuid, &error, ctx);
+      record.note = "tail of " + std::to_string(drop.size() - offset) + " bytes";
+    } else {
+      result = CommitFile(drop.file->data_path(), format, drop.transaction_uuid, &error, ctx);
+    }
+    LANCEFS_RETURN_NOT_OK(result.status());
+    record.transaction = result->transaction_uuid;
+    record.rows = result->rows;
+    if (result->rows > 0 || result->version == 1) {
+      record.version = result->version;
+      drop.version = result->version;
+      options_.table->Committed(result->dataset);
+    } else {
+      record.note = "0 rows: no version";
+    }
+    drop.rows = result->rows;
+    options_.log->AddCommit(record);
+    spool_->AddReceipt({name, drop.size(), mtime_ns, hash,
+                        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
+                        record.version, result->rows});
+    (void)drop.file->MarkDone();
+    return Status::OK();
+  };
+  const Status status = commit();
+  drop.transaction_uuid.clear();
+  drop.dirty = false;
+  drop.flush_owners.clear();
+  if (status.ok()) {
+    drop.committed_size = drop.size();
+    drop.only_appended = true;
+    return status;
+  }
+  drop.refused = status;
+  (void)drop.file->MarkDone();  // refused for good: a restart must not try again
+  Report(name, caller, status, error, error_is_seen);
+  return status;
+}
+
+Status DropCommitter::Recover(const LeftDrop& left) {
+  LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<SpoolFile> file, spool_->Reopen(left));
+  const SealedDrop& sealed = *left.sealed;
+  const OpContext ctx = OpContext().WithTimeout(std::chrono::minutes(5));
+  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, options_.table->Refresh(ctx));
+  if (dataset != nullptr) {
+    LANCEFS_ASSIGN_OR_RETURN(const std::optional<uint64_t> found, FindTransaction(*dataset, sealed.transaction_uuid, kRecoverDepth, ctx));
+    if (found) {
+      Log(LogLevel::kInfo, "drop_was_committed", {{"name", sealed.name}, {"version", std::to_string(*found)}});
+      return file->MarkDone();
+    }
+  }
+  Drop drop;
+  drop.file = file;
+  drop.dirty = true;
+  drop.transaction_uuid = sealed.transaction_uuid;
+  drop.committed_size = sealed.tail_offset;
+  LANCEFS_RETURN_NOT_OK(file->Truncate(sealed.size));
+  return Commit(drop, sealed.name, sealed.mtime_ns, Caller(), false, ctx);
+}
+
+}  // namespace lancefs
