@@ -16,7 +16,9 @@ Result<DatasetPtr> LiveTable::Look(State& state, const Options& options, const O
     std::lock_guard lock(state.mutex);
     basis = state.newest;
   }
-  Result<DatasetPtr> found = basis ? basis->Latest(ctx) : Dataset::Open(options.store, options.path, {}, ctx);
+  OpenOptions open;
+  open.resolve_base = options.resolve_base;
+  Result<DatasetPtr> found = basis ? basis->Latest(ctx) : Dataset::Open(options.store, options.path, open, ctx);
   if (!found.ok()) {
     if (!basis && options.may_be_absent && found.status().Is(StatusCode::kNotFound)) return DatasetPtr();
     return found.status();

@@ -41,7 +41,7 @@ Table::Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, st
       uri_(std::move(uri)),
       name_(std::move(name)),
       live_(std::make_shared<LiveTable>(LiveTable::Options{mount_->options.store, std::move(path), uri_, name_,
-                                                           mount_->options.refresh, may_be_absent})) {
+                                                           mount_->options.refresh, may_be_absent, mount_->options.resolve_base})) {
   using VersionList = std::shared_ptr<const std::vector<VersionInfo>>;
   using TagMap = std::shared_ptr<const std::map<std::string, TagInfo>>;
   versions_ = std::make_shared<Refreshed<VersionList>>([live = live_](const OpContext& ctx) -> Result<VersionList> {

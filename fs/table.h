@@ -40,6 +40,8 @@ struct FilesystemOptions {
   uint64_t large_bytes = 256ULL << 20;  // unfiltered results of more stored bytes are streamed at once
   std::string state_directory;        // of this URI: spool/ and spill/
   uint64_t spill_bytes = 4ULL << 30;
+  // How files behind a base path of a manifest are opened; null = they cannot be.
+  std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;
   uint32_t uid = 0;
   uint32_t gid = 0;
   uint32_t umask = 0;                 // taken from all modes
