@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/uri.h"
 #include "engine/arrow_status.h"
 #include "tools/mount_options.h"
 
@@ -138,8 +139,9 @@ Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::st
 }
 
 Status RunMount(const GlobalOptions& global, const MountArguments& arguments) {
-  LANCEFS_ASSIGN_OR_RETURN(MountOptions options, MakeMountOptions(global, arguments.uri));
-  // The daemon's working directory is not ours any more.
+  // The daemon's working directory is not ours any more: local names must be absolute before it starts.
+  LANCEFS_ASSIGN_OR_RETURN(const Uri uri, ParseUri(arguments.uri));
+  LANCEFS_ASSIGN_OR_RETURN(MountOptions options, MakeMountOptions(global, uri.scheme == "file" ? uri.path : arguments.uri));
   std::error_code error;
   options.mountpoint = std::filesystem::absolute(arguments.directory, error).string();
   if (error) return Status::InvalidArgument(arguments.directory + ": " + error.message());

@@ -43,6 +43,10 @@ Result<std::string> Read(const json& request) {
     options.select.emplace();
     for (const json& item : request["select"]) {
       const std::string name = item.get<std::string>();
+      if (name == "*") {  // all columns, as in the reference, even where a column has that name
+        for (const Field& field : dataset->schema().fields) options.select->push_back({field.name, nullptr, {field.name}});
+        continue;
+      }
       if (dataset->schema().Find(name) != nullptr) {
         options.select->push_back({name, nullptr, {name}});
         continue;
