@@ -143,17 +143,22 @@ class PageEncoder {
   }
 
   // What the values would take without a dictionary.
-  uint64_t PlainBytes(bool full_zip) const {
+  uint64_t PlainBytes(bool full_zip) {
     if (values_.kind == Kind::kVariable) {
       const bool text = wishes_.compression != EncodingWishes::Compression::kNone && !values_.is_binary;
       return values_.count * values_.offset_bits / 8 + (text ? values_.data_bytes() * 6 / 10 : values_.data_bytes());
     }
     if (full_zip) return values_.data_bytes();
-    EncodingWishes plain = wishes_;
-    plain.compression = EncodingWishes::Compression::kAuto;
-    return ChunkFixed(values_, plain).PageBytes();
+    plain_ = ChunkFixed(values_, PlainWishes());
+    return plain_->PageBytes();
   }
-  std::optional<DictionaryValues> MakeDictionary(bool full_zip) const {
+  // The field's wishes without general compression.
+  EncodingWishes PlainWishes() const {
+    EncodingWishes plain = wishes_;
+    if (plain.compresses()) plain.compression = EncodingWishes::Compression::kAuto;
+    return plain;
+  }
+  std::optional<DictionaryValues> MakeDictionary(bool full_zip) {
     const uint32_t least_bits = wishes_.compresses() ? 64 : 32;
     const bool fixed = values_.kind == Kind::kFixed && values_.bits >= least_bits;
     if (values_.kind != Kind::kVariable && !fixed) return std::nullopt;
@@ -178,7 +183,9 @@ class PageEncoder {
 
   Result<std::optional<EncodedPage>> EncodeMiniBlock() const {
     if (!LevelsFit()) return std::optional<EncodedPage>();
-    const ChunkedValues chunked = values_.kind == Kind::kVariable     ? ChunkVariable(values_, wishes_)
+    const bool reuse = plain_ && !wishes_.compresses();
+    const ChunkedValues chunked = reuse                               ? *plain_
+                                  : values_.kind == Kind::kVariable   ? ChunkVariable(values_, wishes_)
                                   : values_.kind == Kind::kFixedLists ? ChunkFixedLists(values_)
                                                                       : ChunkFixed(values_, wishes_);
     std::optional<EncodedPage> page = LayoutMiniBlock(page_.levels, chunked, nullptr, version_);
@@ -292,6 +299,7 @@ class PageEncoder {
   const EncodingWishes wishes_;
   ShreddedPage page_;
   LeafValues values_;
+  std::optional<ChunkedValues> plain_;  // fixed width, without a dictionary or general compression
 };
 
 }  // namespace
