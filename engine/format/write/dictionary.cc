@@ -21,7 +21,7 @@ constexpr uint64_t kMinValues = 100;
 constexpr uint64_t kMaxItems = 100'000;
 constexpr uint64_t kSample = 4096;
 constexpr size_t kMinGeneralBytes = 64;
-constexpr double kPackedOverhead = 16.0 / 1024;  // bytes a value that chunks of indices cost
+constexpr double kPackedOverhead = 20.0 / 1024;  // bytes a value that chunks of indices cost
 constexpr double kRunOverhead = 20.0 / 4096;
 constexpr double kTextShrinks = 0.6;  // what compression leaves of strings, as a first guess
 

@@ -19,6 +19,7 @@ using Kind = LeafValues::Kind;
 constexpr uint64_t kWideValue = 256;          // bytes from which values are zipped
 constexpr uint64_t kLongText = 32 * 1024;     // bytes from which strings are compressed one by one
 constexpr uint64_t kDictionaryOverhead = 96;  // one more buffer, a longer message
+constexpr uint64_t kLeastSaving = 32;         // a dictionary of numbers must save one part of so many
 constexpr uint64_t kSmallLevels = 512;        // levels that may stay raw in a constant page
 
 uint64_t LongestValue(const LeafValues& values) {
@@ -163,8 +164,10 @@ class PageEncoder {
     const bool fixed = values_.kind == Kind::kFixed && values_.bits >= least_bits;
     if (values_.kind != Kind::kVariable && !fixed) return std::nullopt;
     const uint64_t plain = PlainBytes(full_zip);
-    if (plain < kDictionaryOverhead) return std::nullopt;
-    std::optional<DictionaryValues> dictionary = BuildDictionary(values_, page_.validity, plain - kDictionaryOverhead, wishes_);
+    if (plain < 2 * kDictionaryOverhead) return std::nullopt;
+    // A few percent are not worth the second step of every read.
+    const uint64_t budget = plain - kDictionaryOverhead - (fixed ? plain / kLeastSaving : 0);
+    std::optional<DictionaryValues> dictionary = BuildDictionary(values_, page_.validity, budget, wishes_);
     // For strings the plain size is a guess with a margin; for fixed widths it is exact.
     if (dictionary && fixed) {
       const uint64_t bytes = ChunkFixed(dictionary->indices, {}).PageBytes() + EncodeDictionaryItems(dictionary->items, wishes_).buffer.size();
