@@ -10,6 +10,7 @@
 
 #include "engine/format/write/block_codec.h"
 #include "engine/format/write/compress.h"
+#include "engine/format/write/fastlanes_pack.h"
 
 namespace lancefs {
 namespace {
@@ -20,12 +21,21 @@ constexpr uint64_t kMinValues = 100;
 constexpr uint64_t kMaxItems = 100'000;
 constexpr uint64_t kSample = 4096;
 constexpr size_t kMinGeneralBytes = 64;
+constexpr double kPackedOverhead = 20.0 / 1024;  // bytes a value that chunks of indices cost
+constexpr double kRunOverhead = 20.0 / 4096;
 constexpr double kTextShrinks = 0.6;  // what compression leaves of strings, as a first guess
 
 std::string_view ValueAt(const LeafValues& values, size_t i) {
   const char* data = reinterpret_cast<const char*>(values.data);
   if (values.kind == Kind::kVariable) return {data + values.offsets[i], values.length(i)};
   return {data + i * values.byte_width(), values.byte_width()};
+}
+
+// Whether two rows have the same bytes; the common widths without a call.
+bool SameValue(const LeafValues& values, size_t a, size_t b) {
+  if (values.kind == Kind::kFixed && values.bits == 64) return LoadLittleEndian<uint64_t>(values.data + 8 * a) == LoadLittleEndian<uint64_t>(values.data + 8 * b);
+  if (values.kind == Kind::kFixed && values.bits == 32) return LoadLittleEndian<uint32_t>(values.data + 4 * a) == LoadLittleEndian<uint32_t>(values.data + 4 * b);
+  return ValueAt(values, a) == ValueAt(values, b);
 }
 
 bool IsValid(const std::vector<uint8_t>& validity, size_t i) { return validity.empty() || ((validity[i / 8] >> (i % 8)) & 1); }
@@ -40,12 +50,11 @@ class DistinctValues {
   const std::vector<uint32_t>& first() const { return first_; }
 
   uint32_t IndexOf(size_t row) {
-    const std::string_view value = ValueAt(values_, row);
-    const uint64_t hash = Hash(value);
+    const uint64_t hash = Hash(ValueAt(values_, row));
     for (size_t slot = hash & (slots_.size() - 1);; slot = (slot + 1) & (slots_.size() - 1)) {
       const uint32_t index = slots_[slot];
       if (index == kEmpty) return Insert(row, hash, slot);
-      if (hashes_[index] == static_cast<uint32_t>(hash >> 32) && ValueAt(values_, first_[index]) == value) return index;
+      if (hashes_[index] == static_cast<uint32_t>(hash >> 32) && SameValue(values_, first_[index], row)) return index;
     }
   }
 
@@ -101,22 +110,42 @@ double EstimateDistinct(double seen, double drawn, double total) {
   return high;
 }
 
+// Bits that every value of a fixed width of 32 or 64 bits fits in; else the width itself.
+unsigned CommonWidth(const LeafValues& values) {
+  uint64_t all = 0;
+  if (values.bits == 32) {
+    for (size_t i = 0; i < values.count; ++i) all |= LoadLittleEndian<uint32_t>(values.data + 4 * i);
+  } else if (values.bits == 64) {
+    for (size_t i = 0; i < values.count; ++i) all |= LoadLittleEndian<uint64_t>(values.data + 8 * i);
+  } else {
+    return values.bits;
+  }
+  return BitWidth(all);
+}
+
 double ItemBytes(const LeafValues& values, uint64_t num_valid) {
-  if (values.kind == Kind::kFixed) return values.byte_width();
+  if (values.kind == Kind::kFixed) return std::max(0.25, CommonWidth(values) / 8.0);
   return 4 + kTextShrinks * static_cast<double>(values.data_bytes()) / static_cast<double>(std::max<uint64_t>(1, num_valid));
 }
 
-// The most items with which indices and items stay below the budget.
-double MostItems(double values, double item_bytes, double budget) {
+size_t CountRuns(const LeafValues& values) {
+  size_t runs = 1;
+  for (size_t i = 1; i < values.count; ++i) runs += !SameValue(values, i, i - 1);
+  return runs;
+}
+
+// The most items with which indices, bit-packed or as runs, and items stay below the budget.
+double MostItems(double values, double runs, double item_bytes, double budget) {
   double most = 0;
   for (int width = 1; width <= 32; ++width) {
-    const double room = (budget - values * width / 8) / item_bytes;
-    most = std::max(most, std::min(room, std::ldexp(1.0, width)));
+    const int index_bytes = width <= 8 ? 1 : width <= 16 ? 2 : 4;
+    const double packed = values * (width / 8.0 + kPackedOverhead);
+    const double indices = std::min(packed, values * kRunOverhead + runs * (index_bytes + 1));
+    most = std::max(most, std::min((budget - indices) / item_bytes, std::ldexp(1.0, width)));
   }
   return most;
 }
 
-// A run of equal values costs one step of the sample, not many.
 double SampledDistinct(const LeafValues& values, const std::vector<uint8_t>& validity, double num_valid) {
   DistinctValues sample(values);
   const size_t step = std::max<size_t>(1, values.count / kSample);
@@ -161,6 +190,36 @@ LeafValues ItemsOf(const LeafValues& values, const std::vector<uint32_t>& rows) 
   return items;
 }
 
+// Out-of-line bitpacking: blocks of 1024 of one width, the rest raw where that is shorter.
+template <typename T>
+void TryPacked(const LeafValues& items, EncodedDictionary* out) {
+  const unsigned width = CommonWidth(items);
+  if (width == 0 || width == items.bits) return;
+  const size_t words = PackedWords<T>(width);
+  const size_t blocks = items.count / kFastLanesBlock;
+  const size_t rest = items.count % kFastLanesBlock;
+  const bool packs_rest = words < rest;
+  const size_t size = (blocks * words + (packs_rest ? words : rest)) * sizeof(T);
+  if (size >= out->buffer.size()) return;
+  uint8_t* to = nullptr;
+  const Bytes packed = Bytes::Allocate(size, &to);
+  T block[kFastLanesBlock];
+  T result[kFastLanesBlock];
+  for (size_t i = 0; i < blocks + (packs_rest ? 1 : 0); ++i) {
+    const size_t count = i < blocks ? kFastLanesBlock : rest;
+    std::memset(block, 0, sizeof(block));
+    std::memcpy(block, items.data + i * sizeof(block), count * sizeof(T));
+    PackFastLanes<T>(block, width, result);
+    std::memcpy(to, result, words * sizeof(T));
+    to += words * sizeof(T);
+  }
+  if (!packs_rest && rest != 0) std::memcpy(to, items.data + blocks * sizeof(block), rest * sizeof(T));
+  out->encoding.Clear();
+  out->encoding.mutable_out_of_line_bitpacking()->set_uncompressed_bits_per_value(items.bits);
+  *out->encoding.mutable_out_of_line_bitpacking()->mutable_values() = FlatEncoding(width);
+  out->buffer = packed;
+}
+
 }  // namespace
 
 std::optional<DictionaryValues> BuildDictionary(const LeafValues& values, const std::vector<uint8_t>& validity, uint64_t budget,
@@ -174,9 +233,11 @@ std::optional<DictionaryValues> BuildDictionary(const LeafValues& values, const 
   }
   if (values.count < kMinValues || num_valid == 0) return std::nullopt;
   const auto count = static_cast<double>(values.count);
-  double most = MostItems(count, ItemBytes(values, num_valid), static_cast<double>(budget));
+  const auto runs = static_cast<double>(CountRuns(values));
+  double most = MostItems(count, runs, ItemBytes(values, num_valid), static_cast<double>(budget));
   most = std::min({most, static_cast<double>(kMaxItems), std::max(1.0, count / static_cast<double>(wishes.dictionary_divisor))});
-  if (most < 1 || SampledDistinct(values, validity, static_cast<double>(num_valid)) > most) return std::nullopt;
+  if (most < 1) return std::nullopt;
+  if (runs > most && SampledDistinct(values, validity, static_cast<double>(num_valid)) > most) return std::nullopt;
 
   DistinctValues distinct(values);
   std::vector<uint32_t> indices(values.count);
@@ -225,17 +286,20 @@ EncodedDictionary EncodeDictionaryItems(const LeafValues& items, const EncodingW
     out.buffer = Bytes::FromString(std::move(bytes));
   }
   if (wishes.dictionary_compression == Compression::kNone || out.buffer.size() < kMinGeneralBytes) return out;
+  EncodedDictionary raw = out;
+  if (items.bits == 32) TryPacked<uint32_t>(items, &out);
+  if (items.bits == 64) TryPacked<uint64_t>(items, &out);
   std::string frame;
   const bool lz4 = wishes.dictionary_compression == Compression::kLz4;
   if (lz4) {
-    AppendLz4(out.buffer.span(), &frame);
+    AppendLz4(raw.buffer.span(), &frame);
   } else {
-    AppendZstd(out.buffer.span(), wishes.dictionary_level, &frame);
+    AppendZstd(raw.buffer.span(), wishes.dictionary_level, &frame);
   }
   if (frame.size() >= out.buffer.size()) return out;
   pb::v21::CompressiveEncoding encoding;
   encoding.mutable_general()->mutable_compression()->set_scheme(lz4 ? pb::v21::COMPRESSION_LZ4 : pb::v21::COMPRESSION_ZSTD);
-  *encoding.mutable_general()->mutable_values() = std::move(out.encoding);
+  *encoding.mutable_general()->mutable_values() = std::move(raw.encoding);
   out.encoding = std::move(encoding);
   out.buffer = Bytes::FromString(std::move(frame));
   return out;

@@ -19,6 +19,7 @@ using Kind = LeafValues::Kind;
 constexpr uint64_t kWideValue = 256;          // bytes from which values are zipped
 constexpr uint64_t kLongText = 32 * 1024;     // bytes from which strings are compressed one by one
 constexpr uint64_t kDictionaryOverhead = 96;  // one more buffer, a longer message
+constexpr uint64_t kLeastSaving = 32;         // a dictionary of numbers must save one part of so many
 constexpr uint64_t kSmallLevels = 512;        // levels that may stay raw in a constant page
 
 uint64_t LongestValue(const LeafValues& values) {
@@ -143,23 +144,30 @@ class PageEncoder {
   }
 
   // What the values would take without a dictionary.
-  uint64_t PlainBytes(bool full_zip) const {
+  uint64_t PlainBytes(bool full_zip) {
     if (values_.kind == Kind::kVariable) {
       const bool text = wishes_.compression != EncodingWishes::Compression::kNone && !values_.is_binary;
       return values_.count * values_.offset_bits / 8 + (text ? values_.data_bytes() * 6 / 10 : values_.data_bytes());
     }
     if (full_zip) return values_.data_bytes();
-    EncodingWishes plain = wishes_;
-    plain.compression = EncodingWishes::Compression::kAuto;
-    return ChunkFixed(values_, plain).PageBytes();
+    plain_ = ChunkFixed(values_, PlainWishes());
+    return plain_->PageBytes();
   }
-  std::optional<DictionaryValues> MakeDictionary(bool full_zip) const {
+  // The field's wishes without general compression.
+  EncodingWishes PlainWishes() const {
+    EncodingWishes plain = wishes_;
+    if (plain.compresses()) plain.compression = EncodingWishes::Compression::kAuto;
+    return plain;
+  }
+  std::optional<DictionaryValues> MakeDictionary(bool full_zip) {
     const uint32_t least_bits = wishes_.compresses() ? 64 : 32;
     const bool fixed = values_.kind == Kind::kFixed && values_.bits >= least_bits;
     if (values_.kind != Kind::kVariable && !fixed) return std::nullopt;
     const uint64_t plain = PlainBytes(full_zip);
-    if (plain < kDictionaryOverhead) return std::nullopt;
-    std::optional<DictionaryValues> dictionary = BuildDictionary(values_, page_.validity, plain - kDictionaryOverhead, wishes_);
+    if (plain < 2 * kDictionaryOverhead) return std::nullopt;
+    // A few percent are not worth the second step of every read.
+    const uint64_t budget = plain - kDictionaryOverhead - (fixed ? plain / kLeastSaving : 0);
+    std::optional<DictionaryValues> dictionary = BuildDictionary(values_, page_.validity, budget, wishes_);
     // For strings the plain size is a guess with a margin; for fixed widths it is exact.
     if (dictionary && fixed) {
       const uint64_t bytes = ChunkFixed(dictionary->indices, {}).PageBytes() + EncodeDictionaryItems(dictionary->items, wishes_).buffer.size();
@@ -178,7 +186,9 @@ class PageEncoder {
 
   Result<std::optional<EncodedPage>> EncodeMiniBlock() const {
     if (!LevelsFit()) return std::optional<EncodedPage>();
-    const ChunkedValues chunked = values_.kind == Kind::kVariable     ? ChunkVariable(values_, wishes_)
+    const bool reuse = plain_ && !wishes_.compresses();
+    const ChunkedValues chunked = reuse                               ? *plain_
+                                  : values_.kind == Kind::kVariable   ? ChunkVariable(values_, wishes_)
                                   : values_.kind == Kind::kFixedLists ? ChunkFixedLists(values_)
                                                                       : ChunkFixed(values_, wishes_);
     std::optional<EncodedPage> page = LayoutMiniBlock(page_.levels, chunked, nullptr, version_);
@@ -292,6 +302,7 @@ class PageEncoder {
   const EncodingWishes wishes_;
   ShreddedPage page_;
   LeafValues values_;
+  std::optional<ChunkedValues> plain_;  // fixed width, without a dictionary or general compression
 };
 
 }  // namespace

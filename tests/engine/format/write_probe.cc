@@ -7,6 +7,7 @@
 #include <arrow/api.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/reader.h>
+#include <arrow/util/byte_size.h>
 
 #include <chrono>
 #include <cstdio>
@@ -58,11 +59,7 @@ Status Run(const Options& options) {
   LANCEFS_ARROW_ASSIGN(auto batches, reader->ToRecordBatches());
   LANCEFS_ASSIGN_OR_RETURN(const Schema schema, SchemaFromArrow(*reader->schema()));
   int64_t arrow_bytes = 0;
-  for (const auto& batch : batches) {
-    for (const auto& column : batch->columns()) {
-      for (const auto& buffer : column->data()->buffers) arrow_bytes += buffer == nullptr ? 0 : buffer->size();
-    }
-  }
+  for (const auto& batch : batches) arrow_bytes += arrow::util::TotalBufferSize(*batch);
   double best = 0;
   WrittenDataFile written;
   for (int i = 0; i < options.repeat; ++i) {
