@@ -11,6 +11,7 @@
 #include <string>
 
 #include "engine/rows/row_reader.h"
+#include "engine/write/append.h"
 #include "fs/append/drop.h"
 #include "fs/append_area.h"
 
