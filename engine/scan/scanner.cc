@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <set>
 
 #include "base/executor.h"
 #include "engine/arrow_status.h"
@@ -101,6 +102,10 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
   }
   if (options.with_row_id) fields.push_back(arrow::field(kRowId, arrow::uint64()));
   if (options.with_row_address) fields.push_back(arrow::field(kRowAddress, arrow::uint64()));
+  std::set<std::string> names;
+  for (const auto& field : fields) {
+    if (!names.insert(field->name()).second) return Status::InvalidArgument("the column '" + field->name() + "' is selected twice");
+  }
   const auto arrow_schema = dataset->arrow_schema();
   plan->schema = arrow::schema(std::move(fields), options.select ? nullptr : arrow_schema->metadata());
   plan->output_needs_row_id = options.with_row_id || output_paths.contains({kRowId});
