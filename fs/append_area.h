@@ -19,8 +19,8 @@
 // Calls may block, on the spool's disk and, where they commit, on the store; the filesystem calls
 // them from a pool, never from a FUSE worker. Lookup, GetAttr, ReadDir and the xattr calls are the
 // exception: they answer from memory, hold no lock over I/O, and are called from FUSE workers.
-// Cancellation of `ctx` (an interrupted close) ends the wait; whether the commit happened is then
-// told by status/commits.jsonl.
+// A commit that has begun is finished. Cancellation of `ctx` (an interrupted close) ends the wait for it only when
+// the caller is about to die; status/commits.jsonl tells what became of it.
 #pragma once
 
 #include <functional>

@@ -61,6 +61,13 @@ uint64_t StatusLog::AddError(ErrorRecord record) {
       return last.seq;
     }
   }
+  // close(), write() and rename() of a refused drop repeat what the drop's own record tells with row and column.
+  if (record.operation != "append") {
+    const auto base_name = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
+    for (auto it = errors_.rbegin(); it != errors_.rend(); ++it) {
+      if (it->operation == "append" && it->message == record.message && base_name(it->path) == base_name(record.path)) return it->seq;
+    }
+  }
   record.seq = next_seq_++;
   if (last_error_.size() >= 1000 && !last_error_.contains(record.uid)) last_error_.erase(last_error_.begin());
   last_error_[record.uid] = record;

@@ -55,7 +55,8 @@ class StatusLog {
   explicit StatusLog(size_t max_commits = 1000, size_t max_errors = 100);
 
   void AddCommit(CommitRecord record);
-  // The same failure of the same user on the same path within one second is kept once.
+  // The same failure of the same user on the same path within one second is kept once; so is what
+  // repeats an "append" record of the same file.
   uint64_t AddError(ErrorRecord record);
 
   std::string CommitsJsonl() const;

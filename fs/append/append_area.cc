@@ -3,8 +3,8 @@
 // The real AppendArea: a tree of names in memory over spooled files.
 //
 // Locks: `mutex_` guards the names and their attributes and is never held over I/O; a Drop's own mutex
-// guards its bytes and is held over spool I/O and commits. Order: a drop's mutex first, then `mutex_`;
-// nothing takes a drop's mutex while it holds `mutex_`.
+// guards its bytes and is held over spool I/O. Order: a drop's mutex first, then `mutex_`; nothing takes
+// a drop's mutex while it holds `mutex_`. Commits run on the blocking pool under neither (Drop::committing).
 #include <fcntl.h>
 
 #include <algorithm>
@@ -50,6 +50,7 @@ struct Node {
   size_t open_handles_hint = 0;                  // of the drop; kept here so that names can be swept without its lock
 };
 
+bool IsTemporaryPath(const std::string& path) { return IsTemporaryName(std::string_view(path).substr(path.rfind('/') + 1)); }
 bool CanWrite(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 class RealAppendArea : public AppendArea {
@@ -126,8 +127,22 @@ class RealAppendArea : public AppendArea {
       drop = node->drop;
     }
     if (change.size && drop != nullptr) LANCEFS_RETURN_NOT_OK(Resize(id, *drop, *change.size));
-    std::lock_guard lock(mutex_);
-    LANCEFS_ASSIGN_OR_RETURN(Node * node, Find(id));
+    std::function<void()> touch_receipt;  // writes to disk, so not under the lock
+    FileAttr after;
+    {
+      std::lock_guard lock(mutex_);
+      LANCEFS_ASSIGN_OR_RETURN(Node * node, Find(id));
+      touch_receipt = Apply(*node, change);
+      after = node->attr;
+    }
+    if (touch_receipt) touch_receipt();
+    return after;
+  }
+
+  // REQUIRES mutex_.
+  std::function<void()> Apply(Node& changed, const AttrChange& change) {
+    Node* node = &changed;
+    std::function<void()> touch_receipt;
     const int64_t now = WallNs();
     if (change.mode) node->attr.mode = (node->attr.mode & S_IFMT) | (*change.mode & 07777);
     if (change.uid) node->attr.uid = *change.uid;
@@ -135,11 +150,15 @@ class RealAppendArea : public AppendArea {
     if (change.atime_ns) node->attr.atime_ns = *change.atime_ns == AttrChange::kNow ? now : *change.atime_ns;
     if (change.mtime_ns) {
       const int64_t mtime = *change.mtime_ns == AttrChange::kNow ? now : *change.mtime_ns;
-      if (node->finished_ns != 0 && node->error.empty()) spool_->TouchReceipt(PathOf(*node), node->attr.size, node->attr.mtime_ns, mtime);
+      if (node->finished_ns != 0 && node->error.empty()) {
+        touch_receipt = [this, path = PathOf(*node), size = node->attr.size, old = node->attr.mtime_ns, mtime] {
+          spool_->TouchReceipt(path, size, old, mtime);
+        };
+      }
       node->attr.mtime_ns = mtime;
     }
     node->attr.ctime_ns = now;
-    return node->attr;
+    return touch_receipt;
   }
 
   Status SetXattr(Id id, const std::string& name, const std::string& value) override {
@@ -220,10 +239,16 @@ class RealAppendArea : public AppendArea {
     if (CanWrite(flags) && (flags & O_TRUNC) != 0) LANCEFS_RETURN_NOT_OK(Resize(id, *drop, 0));
     Opened opened;
     opened.handle = next_handle_.fetch_add(1);
-    std::lock_guard lock(drop->mutex);
     DropHandle handle;
     handle.flags = flags;
     handle.writable = CanWrite(flags);
+    opened.direct_io = handle.writable || !IsFinal(id);
+    opened.keep_cache = !opened.direct_io;
+    std::unique_lock lock = handle.writable ? drop->LockIdle() : std::unique_lock(drop->mutex);
+    if (handle.writable && drop->writers() == 0 && (drop->killed || !drop->refused.ok())) {
+      LANCEFS_RETURN_NOT_OK(drop->StartOver((flags & O_APPEND) != 0));
+      NoteSize(id, drop->size(), false);
+    }
     drop->handles[opened.handle] = std::move(handle);
     NoteHandles(id, *drop);
     return opened;
@@ -243,7 +268,7 @@ class RealAppendArea : public AppendArea {
   Status Fsync(Id id, uint64_t, const OpContext&) override {
     LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<Drop> drop, DropOf(id));
     const std::string name = NameOf(id);
-    std::lock_guard lock(drop->mutex);
+    const auto lock = drop->LockIdle();
     return committer_.CheckAll(*drop, name, Caller());
   }
 
@@ -279,11 +304,16 @@ class RealAppendArea : public AppendArea {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     // Bytes of files that are still open are no whole drops; they stay on disk for people.
-    std::lock_guard lock(mutex_);
-    for (auto& [id, node] : nodes_) {
-      if (node.drop == nullptr) continue;
-      std::lock_guard drop_lock(node.drop->mutex);  // nobody waits for mutex_ inside it any more: the mount is going away
-      if (node.drop->dirty && node.drop->file != nullptr && node.drop->size() > 0) node.drop->file->Keep();
+    std::vector<std::shared_ptr<Drop>> drops;
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& [id, node] : nodes_) {
+        if (node.drop != nullptr) drops.push_back(node.drop);
+      }
+    }
+    for (const auto& drop : drops) {
+      const auto lock = drop->LockIdle();
+      if (drop->dirty && drop->file != nullptr && drop->size() > 0) drop->file->Keep();
     }
     return Status::OK();
   }
@@ -346,10 +376,15 @@ class RealAppendArea : public AppendArea {
     for (auto& [id, node] : nodes_) {
       if (node.drop != nullptr && node.finished_ns != 0 && node.finished_ns < oldest && node.open_handles_hint == 0) old.push_back(id);
     }
+    if (old.empty()) return;
+    std::vector<std::shared_ptr<Drop>> drops;  // their spool files are removed elsewhere: this may be a lookup
     for (const Id id : old) {
-      Detach(&nodes_.at(id));
+      Node& node = nodes_.at(id);
+      drops.push_back(std::move(node.drop));
+      Detach(&node);
       nodes_.erase(id);
     }
+    BlockingPool().Submit([drops = std::move(drops)]() mutable { drops.clear(); });
   }
 
   // ---- drops ------------------------------------------------------------------------------------
@@ -363,6 +398,12 @@ class RealAppendArea : public AppendArea {
     std::lock_guard lock(mutex_);
     const auto it = nodes_.find(id);
     return it == nodes_.end() ? std::string() : PathOf(it->second);
+  }
+  // Whether the bytes stay as they are until somebody opens the file for writing.
+  bool IsFinal(Id id) {
+    std::lock_guard lock(mutex_);
+    const auto it = nodes_.find(id);
+    return it != nodes_.end() && it->second.finished_ns != 0 && it->second.open_handles_hint == 0;
   }
   int64_t MtimeOf(Id id) {
     std::lock_guard lock(mutex_);
@@ -396,17 +437,15 @@ class RealAppendArea : public AppendArea {
   }
 
   Status Resize(Id id, Drop& drop, uint64_t size) {
-    std::lock_guard lock(drop.mutex);
+    const auto lock = drop.LockIdle();
     if (size == 0) {
       drop.Reset();
       // The old bytes may still be what a committed name shows to nobody: a new drop starts with a new spool file.
       drop.file.reset();
     } else {
       LANCEFS_RETURN_NOT_OK(EnsureFile(drop));
-      if (size > drop.size()) drop.has_hole = true;
-      if (size < drop.committed_size) {
-        drop.only_appended = false;
-      }
+      if (size < drop.committed_size) drop.only_appended = false;
+      drop.NoteResize(size);
       LANCEFS_RETURN_NOT_OK(drop.file->Truncate(size));
     }
     NoteSize(id, drop.size(), true);
@@ -419,14 +458,37 @@ class RealAppendArea : public AppendArea {
     return Status::OK();
   }
 
-  // REQUIRES: drop.mutex held. Commits and notes the outcome.
-  Status CommitNow(Id id, Drop& drop, const std::string& name, const Caller& caller, bool seen, const OpContext& ctx) {
+  // Commits and notes the outcome. REQUIRES: `lock` holds drop->mutex, and no commit is under way; so it is again at the end.
+  // A commit that has begun goes on to its end, whatever happens to the caller: half a commit could not be told from a
+  // whole one. A signal that the caller survives does not end the wait either, or its close() would fail for no reason.
+  Status CommitNow(std::unique_lock<std::mutex>& lock, Id id, const std::shared_ptr<Drop>& drop, const std::string& name, const Caller& caller,
+                   bool seen, const OpContext& ctx) {
     committing_.fetch_add(1);
-    const Status status = committer_.Commit(drop, name, MtimeOf(id), caller, seen, ctx);
-    NoteOutcome(id, drop, status);
-    committing_.fetch_sub(1);
-    SetPending(id, false);
-    return status;
+    drop->committing = true;
+    lock.unlock();
+    auto outcome = std::make_shared<std::optional<Status>>();
+    BlockingPool().Submit([self = shared_.lock(), this, id, drop, name, caller, seen, outcome] {
+      const Status status = committer_.Commit(*drop, name, MtimeOf(id), caller, seen, OpContext());
+      NoteOutcome(id, *drop, status);
+      SetPending(id, false);
+      {
+        std::lock_guard done(drop->mutex);
+        *outcome = status;
+        drop->committing = false;
+      }
+      drop->idle.notify_all();
+      committing_.fetch_sub(1);
+    });
+    lock.lock();
+    while (!outcome->has_value()) {
+      drop->idle.wait_for(lock, std::chrono::milliseconds(50));
+      if (outcome->has_value() || ctx.Check().ok()) continue;
+      lock.unlock();
+      const bool dying = IsDying(caller.pid);
+      lock.lock();
+      if (dying && !outcome->has_value()) return Status::Cancelled("the writer ended; status/commits.jsonl tells whether its rows were committed");
+    }
+    return **outcome;
   }
 
   void SetPending(Id id, bool pending) {
@@ -443,28 +505,13 @@ class RealAppendArea : public AppendArea {
 
   // The name is gone: bytes that are not rows yet never will be.
   void GiveUp(Id id, Drop& drop) {
-    std::lock_guard lock(drop.mutex);
+    const auto lock = drop.LockIdle();
     drop.unlinked = true;
     if (!drop.handles.empty()) return;  // the last Release forgets it
     drop.file.reset();
     SetPending(id, false);
     std::lock_guard names(mutex_);
     nodes_.erase(id);
-  }
-
-  // Where the closer's pid is not visible, text that ends in mid-row is taken for the work of a killed writer.
-  bool LooksComplete(const Drop& drop) const {
-    if (drop.size() == 0) return true;
-    const uint64_t offset = drop.size() > (1 << 20) ? drop.size() - (1 << 20) : 0;
-    const Result<Bytes> end = drop.file->Read(offset, 1 << 20);
-    if (!end.ok()) return false;
-    const std::string_view text = end->view();
-    if (text.ends_with('\n')) return true;
-    const size_t line = text.rfind('\n');
-    const std::string_view last = text.substr(line == std::string_view::npos ? 0 : line + 1);
-    // A whole JSON row, or (the formats that check their own end) anything that does not start like text rows.
-    if (last.starts_with("{")) return last.ends_with("}");
-    return true;
   }
 
   void RecoverOne(const LeftDrop& left) {
@@ -501,17 +548,19 @@ Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data
                              const OpContext&) {
   LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<Drop> drop, DropOf(id));
   const std::string name = NameOf(id);
-  std::lock_guard lock(drop->mutex);
+  const auto lock = drop->LockIdle();
   const auto it = drop->handles.find(handle);
   if (it == drop->handles.end() || !it->second.writable) return Status::PermissionDenied("the file is not open for writing");
   if (!drop->refused.ok()) return drop->refused;
   LANCEFS_RETURN_NOT_OK(EnsureFile(*drop));
-  if ((it->second.flags & O_APPEND) != 0) offset = drop->size();
-  if (offset > drop->size()) drop->has_hole = true;
-  if (offset < drop->committed_size || (it->second.flags & O_APPEND) == 0) {
-    drop->only_appended = drop->only_appended && offset >= drop->committed_size && (it->second.flags & O_APPEND) != 0;
+  if ((it->second.flags & O_APPEND) != 0) {
+    offset = drop->size();
+  } else {
+    drop->only_appended = false;
   }
+  const uint64_t old_size = drop->size();
   LANCEFS_RETURN_NOT_OK(drop->file->Write(offset, data.span()));
+  drop->NoteWrite(offset, data.size(), old_size);
   if (lock_owner) {
     it->second.owners.insert(*lock_owner);
   } else {
@@ -519,59 +568,64 @@ Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data
   }
   drop->dirty = true;
   NoteSize(id, drop->size(), true);
-  if (IsTemporaryName(name.substr(name.rfind('/') + 1))) return Status::OK();
+  if (IsTemporaryPath(name)) return Status::OK();
   return committer_.CheckEarly(*drop, name, caller);
 }
 
 Status RealAppendArea::Flush(Id id, uint64_t handle, std::optional<uint64_t> lock_owner, const Caller& caller, const OpContext& ctx) {
-  const ProcessState process = StateOfProcess(caller.pid);  // before any lock: /proc may block
   LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<Drop> drop, DropOf(id));
+  auto lock = drop->LockIdle();
+  bool may_be_killed = drop->dirty && drop->IsWriter(lock_owner);
+  if (may_be_killed) {
+    lock.unlock();  // reading /proc may block
+    may_be_killed = StateOfProcess(caller.pid) == ProcessState::kKilled;
+    lock = drop->LockIdle();
+  }
   const std::string name = NameOf(id);
-  std::lock_guard lock(drop->mutex);
   const auto it = drop->handles.find(handle);
   if (it == drop->handles.end() || !it->second.writable) return Status::OK();
   const bool only_owner = drop->IsOnlyOwner(it->second, lock_owner);
   if (lock_owner) drop->flush_owners.insert(*lock_owner);
-  if (!drop->refused.ok()) return drop->refused;
+  if (!drop->refused.ok()) {
+    NoteOutcome(id, *drop, drop->refused);
+    return drop->refused;
+  }
   if (!drop->dirty || drop->size() == 0 || drop->unlinked) return Status::OK();
-  if (process == ProcessState::kKilled && drop->IsWriter(lock_owner)) {
+  if (may_be_killed) {
     drop->killed = true;
-    NoteOutcome(id, *drop, Status::Cancelled("the writer was killed; the file was not committed"));
-    committer_.Report(name, caller, Status::Cancelled("the writer was killed; the file was not committed"), std::nullopt, false);
+    const Status killed = Status::Cancelled("the writer was killed; the file was not committed");
+    NoteOutcome(id, *drop, killed);
+    committer_.Report(name, caller, killed, std::nullopt, false);
     return Status::OK();
   }
-  if (IsTemporaryName(name.substr(name.rfind('/') + 1))) return Status::OK();
+  if (IsTemporaryPath(name)) return Status::OK();
   if (!only_owner || drop->killed) {
-    drop->flushed_at_ns = SteadyNs();
     SetPending(id, true);
     return Status::OK();
   }
-  if (process == ProcessState::kUnknown && !LooksComplete(*drop)) {
-    drop->killed = true;
-    return Status::OK();
-  }
-  return CommitNow(id, *drop, name, caller, true, ctx);
+  return CommitNow(lock, id, drop, name, caller, true, ctx);
 }
 
 void RealAppendArea::Release(Id id, uint64_t handle, const OpContext& ctx) {
   const Result<std::shared_ptr<Drop>> found = DropOf(id);
   if (!found.ok()) return;
-  Drop& drop = **found;
+  const std::shared_ptr<Drop> drop = *found;
+  auto lock = drop->LockIdle();
   const std::string name = NameOf(id);
-  std::lock_guard lock(drop.mutex);
-  drop.handles.erase(handle);
-  NoteHandles(id, drop);
-  if (drop.writers() > 0) return;
-  if (drop.unlinked) {
-    if (!drop.handles.empty()) return;
-    drop.file.reset();
+  drop->handles.erase(handle);
+  NoteHandles(id, *drop);
+  if (drop->writers() > 0) return;
+  if (drop->unlinked) {
+    if (!drop->handles.empty()) return;
+    drop->file.reset();
     SetPending(id, false);
     std::lock_guard names(mutex_);
     nodes_.erase(id);
     return;
   }
-  const bool wanted = drop.dirty && drop.size() > 0 && !drop.killed && drop.refused.ok() && !IsTemporaryName(name.substr(name.rfind('/') + 1));
-  if (wanted && LooksComplete(drop)) (void)CommitNow(id, drop, name, Caller(), false, ctx);
+  const bool wanted = drop->dirty && drop->size() > 0 && !drop->killed && drop->refused.ok() && !IsTemporaryPath(name);
+  if (wanted) (void)CommitNow(lock, id, drop, name, Caller(), false, ctx);
+  drop->flush_owners.clear();  // whoever opens the file next has nothing to do with them
   SetPending(id, false);
 }
 
@@ -596,10 +650,10 @@ Status RealAppendArea::Rename(Id parent, const std::string& name, Id new_parent,
     new_path = (new_parent == kRoot ? "" : PathOf(*folder) + "/") + new_name;
   }
   if (drop != nullptr && IsTemporaryName(name) && !IsTemporaryName(new_name)) {
-    std::lock_guard lock(drop->mutex);
+    auto lock = drop->LockIdle();
     // A file that is still being written commits at its close, under its new name.
     const bool wanted = drop->dirty && drop->size() > 0 && !drop->killed && drop->writers() == 0;
-    if (wanted) LANCEFS_RETURN_NOT_OK(CommitNow(id, *drop, new_path, caller, true, ctx));
+    if (wanted) LANCEFS_RETURN_NOT_OK(CommitNow(lock, id, drop, new_path, caller, true, ctx));
   }
   std::shared_ptr<Drop> replaced;
   Id replaced_id = 0;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 #include "engine/write/append_file.h"
@@ -24,40 +25,68 @@ constexpr uint64_t kEarlyCheckBytes = 64 * 1024;
 constexpr int kMaxRestarts = 20;
 constexpr size_t kRecoverDepth = 200;
 
+int64_t WallNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 std::string BaseName(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
 bool IsText(RowFormat format) { return format == RowFormat::kJsonl || format == RowFormat::kCsv || format == RowFormat::kTsv; }
 
-// A file that goes away with this object.
+constexpr size_t kPiece = 4 << 20;
+constexpr size_t kMaxHeaderLine = 1 << 20;
+
+// A local file that goes away with this object.
 class TemporaryFile {
  public:
-  TemporaryFile(std::string path, std::string_view bytes) : path_(std::move(path)) {
-    std::FILE* file = std::fopen(path_.c_str(), "we");
-    if (file == nullptr) return;
-    ok_ = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
-    ok_ = std::fclose(file) == 0 && ok_;
+  explicit TemporaryFile(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "we")) {
+    if (file_ == nullptr) Fail();
   }
-  ~TemporaryFile() { ::unlink(path_.c_str()); }
-  Status status() const { return ok_ ? Status::OK() : Status::IoError("cannot write " + path_ + ": " + std::strerror(errno)); }
+  ~TemporaryFile() {
+    if (file_ != nullptr) std::fclose(file_);
+    ::unlink(path_.c_str());
+  }
+  void Add(std::string_view bytes) {
+    if (status_.ok() && std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) Fail();
+  }
+  // The bytes can be read by others now. Says what went wrong since the start.
+  Status Finish() {
+    if (file_ != nullptr && std::fclose(std::exchange(file_, nullptr)) != 0) Fail();
+    return status_;
+  }
   const std::string& path() const { return path_; }
 
  private:
+  void Fail() {
+    const std::string text = "cannot write " + path_ + ": " + std::strerror(errno);
+    if (status_.ok()) status_ = errno == ENOSPC || errno == EDQUOT ? Status::ResourceExhausted(text) : Status::IoError(text);
+  }
   std::string path_;
-  bool ok_ = false;
+  std::FILE* file_;
+  Status status_;
 };
 
-// What makes the tail of a grown file a file of its own: CSV needs the header line again.
-Result<std::string> TailWithHeader(const SpoolFile& file, RowFormat format, uint64_t offset) {
-  std::string content;
-  if (format == RowFormat::kCsv || format == RowFormat::kTsv) {
-    LANCEFS_ASSIGN_OR_RETURN(const Bytes head, file.Read(0, 1 << 20));
-    const size_t end = head.view().find('\n');
-    if (end == std::string_view::npos) return Status::InvalidArgument("the header line does not end in the first MiB");
-    content = std::string(head.view().substr(0, end + 1));
+// The bytes from `offset` to `end` as a file of their own: CSV needs the header line again.
+Status CopyTail(const SpoolFile& file, RowFormat format, uint64_t offset, uint64_t end, TemporaryFile* out) {
+  if (offset > 0 && (format == RowFormat::kCsv || format == RowFormat::kTsv)) {
+    LANCEFS_ASSIGN_OR_RETURN(const Bytes head, file.Read(0, std::min<uint64_t>(kMaxHeaderLine, offset)));
+    const size_t line_end = head.view().find('\n');
+    if (line_end == std::string_view::npos) return Status::InvalidArgument("the header line has no end, so nothing can be added behind it");
+    out->Add(head.view().substr(0, line_end + 1));
   }
-  LANCEFS_ASSIGN_OR_RETURN(const Bytes tail, file.Read(offset, file.size() - offset));
-  content.append(tail.view());
-  return content;
+  while (offset < end) {
+    LANCEFS_ASSIGN_OR_RETURN(const Bytes piece, file.Read(offset, std::min<uint64_t>(kPiece, end - offset)));
+    if (piece.empty()) return Status::IoError("the spooled file " + file.data_path() + " is shorter than it was");
+    out->Add(piece.view());
+    offset += piece.size();
+  }
+  return out->Finish();
+}
+
+// Whether the same bytes may well be taken later: the store, not the rows, is at fault.
+bool MayWorkLater(const Status& status) {
+  return !status.Is(StatusCode::kInvalidArgument) && !status.Is(StatusCode::kNotSupported) && !status.Is(StatusCode::kTooLarge) &&
+         !status.Is(StatusCode::kCorruption);
 }
 
 }  // namespace
@@ -107,17 +136,20 @@ Status DropCommitter::CheckRows(const std::string& path, RowFileFormat format, s
 }
 
 Status DropCommitter::CheckEarly(Drop& drop, const std::string& name, const Caller& caller) {
-  if (drop.file == nullptr || drop.size() > kEarlyCheckBytes || drop.has_hole || drop.committed_size != 0) return Status::OK();
+  if (drop.file == nullptr || !drop.holes.empty()) return Status::OK();
+  const uint64_t offset = drop.only_appended ? drop.committed_size : 0;
+  if (drop.size() <= offset || drop.size() - offset > kEarlyCheckBytes) return Status::OK();
   const Result<RowFileFormat> format = FormatOf(name, drop.file->data_path());
   if (!format.ok() || !IsText(format->format) || format->compression != Compression::kNone) return Status::OK();
-  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, drop.file->Read(0, drop.size()));
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, drop.file->Read(offset, drop.size() - offset));
   const size_t end = bytes.view().rfind('\n');
   if (end == std::string_view::npos) return Status::OK();
   const std::string_view lines = bytes.view().substr(0, end + 1);
   // Inside a quoted CSV field a line end is no row end.
   if (format->format != RowFormat::kJsonl && std::count(lines.begin(), lines.end(), '"') % 2 != 0) return Status::OK();
-  const TemporaryFile file(drop.file->directory() + "/check", lines);
-  LANCEFS_RETURN_NOT_OK(file.status());
+  TemporaryFile file(drop.file->directory() + "/check");
+  // What keeps the check from being made keeps no bytes from being taken.
+  if (!CopyTail(*drop.file, format->format, offset, offset + lines.size(), &file).ok()) return Status::OK();
   std::optional<RowError> error;
   const Status status = CheckRows(file.path(), *format, &error);
   // Only what the rows themselves do wrong is the writer's fault.
@@ -139,7 +171,7 @@ void DropCommitter::Report(const std::string& name, const Caller& caller, const 
   record.uid = caller.uid;
   record.table = options_.table->options().name;
   record.operation = "append";
-  record.path = "append/" + name;
+  record.path = (record.table.empty() ? "" : record.table + "/") + "append/" + name;
   record.error_number = seen ? ErrnoOf(status) : 0;
   record.code = std::string(StatusCodeName(status.code()));
   record.message = status.message();
@@ -157,7 +189,7 @@ Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_
   if (!drop.refused.ok()) return drop.refused;
   std::optional<RowError> error;
   auto commit = [&]() -> Status {
-    if (drop.has_hole) return Status::InvalidArgument("the file has a hole: some of its bytes were never written");
+    if (!drop.holes.empty()) return Status::InvalidArgument("the file has a hole: some of its bytes were never written");
     LANCEFS_ASSIGN_OR_RETURN(const uint64_t hash, drop.file->Hash());
     const std::optional<Receipt> receipt = spool_->FindReceipt(name, drop.size(), mtime_ns, hash);
     CommitRecord record;
@@ -172,15 +204,14 @@ Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_
       return Status::OK();
     }
     LANCEFS_ASSIGN_OR_RETURN(const RowFileFormat format, FormatOf(name, drop.file->data_path()));
-    const bool tail = drop.committed_size > 0 && drop.only_appended && IsText(format.format) && format.compression == Compression::kNone;
+    const bool tail = drop.committed_size > 0 && drop.size() > drop.committed_size && drop.only_appended && IsText(format.format) && format.compression == Compression::kNone;
     const uint64_t offset = tail ? drop.committed_size : 0;
     if (drop.transaction_uuid.empty()) drop.transaction_uuid = UuidText(RandomUuidBytes());
     LANCEFS_RETURN_NOT_OK(drop.file->Seal({name, drop.size(), offset, drop.transaction_uuid, mtime_ns}));
     Result<CommitResult> result = Status::Internal("not committed");
     if (tail) {
-      LANCEFS_ASSIGN_OR_RETURN(const std::string content, TailWithHeader(*drop.file, format.format, offset));
-      const TemporaryFile file(drop.file->directory() + "/tail", content);
-      LANCEFS_RETURN_NOT_OK(file.status());
+      TemporaryFile file(drop.file->directory() + "/tail");
+      LANCEFS_RETURN_NOT_OK(CopyTail(*drop.file, format.format, offset, drop.size(), &file));
       result = CommitFile(file.path(), format, drop.transaction_uuid, &error, ctx);
       record.note = "tail of " + std::to_string(drop.size() - offset) + " bytes";
     } else {
@@ -198,9 +229,7 @@ Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_
     }
     drop.rows = result->rows;
     options_.log->AddCommit(record);
-    spool_->AddReceipt({name, drop.size(), mtime_ns, hash,
-                        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
-                        record.version, result->rows});
+    spool_->AddReceipt({name, drop.size(), mtime_ns, hash, WallNs(), record.version, result->rows});
     (void)drop.file->MarkDone();
     return Status::OK();
   };
@@ -214,6 +243,12 @@ Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_
     return status;
   }
   drop.refused = status;
+  if (!error_is_seen && MayWorkLater(status)) {
+    // The tool believes that all went well. The drop stays sealed, and the next mount tries again.
+    drop.file->Keep();
+    Report(name, caller, status.WithContext("not committed yet; the next mount tries again"), error, false);
+    return status;
+  }
   (void)drop.file->MarkDone();  // refused for good: a restart must not try again
   Report(name, caller, status, error, error_is_seen);
   return status;
@@ -223,20 +258,25 @@ Status DropCommitter::Recover(const LeftDrop& left) {
   LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<SpoolFile> file, spool_->Reopen(left));
   const SealedDrop& sealed = *left.sealed;
   const OpContext ctx = OpContext().WithTimeout(std::chrono::minutes(5));
+  LANCEFS_RETURN_NOT_OK(file->Truncate(sealed.size));
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, options_.table->Refresh(ctx));
+  std::optional<uint64_t> found;
   if (dataset != nullptr) {
-    LANCEFS_ASSIGN_OR_RETURN(const std::optional<uint64_t> found, FindTransaction(*dataset, sealed.transaction_uuid, kRecoverDepth, ctx));
-    if (found) {
-      Log(LogLevel::kInfo, "drop_was_committed", {{"name", sealed.name}, {"version", std::to_string(*found)}});
-      return file->MarkDone();
-    }
+    LANCEFS_ASSIGN_OR_RETURN(found, FindTransaction(*dataset, sealed.transaction_uuid, kRecoverDepth, ctx));
+  }
+  if (found) {
+    Log(LogLevel::kInfo, "drop_was_committed", {{"name", sealed.name}, {"version", std::to_string(*found)}});
+    LANCEFS_ASSIGN_OR_RETURN(const uint64_t hash, file->Hash());
+    spool_->AddReceipt({sealed.name, sealed.size, sealed.mtime_ns, hash, WallNs(), *found, 0});
+    file->Keep(false);
+    return file->MarkDone();
   }
   Drop drop;
   drop.file = file;
   drop.dirty = true;
   drop.transaction_uuid = sealed.transaction_uuid;
   drop.committed_size = sealed.tail_offset;
-  LANCEFS_RETURN_NOT_OK(file->Truncate(sealed.size));
+  file->Keep(false);  // Commit keeps it where a later mount should try again
   return Commit(drop, sealed.name, sealed.mtime_ns, Caller(), false, ctx);
 }
 

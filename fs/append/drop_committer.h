@@ -21,8 +21,8 @@ class DropCommitter {
  public:
   DropCommitter(const AppendAreaOptions& options, std::shared_ptr<Spool> spool) : options_(options), spool_(std::move(spool)) {}
 
-  // Commits what the drop holds beyond its committed bytes. `name` is relative to append/. REQUIRES: the caller holds
-  // drop.mutex. Success leaves the drop clean; a refusal is kept in drop.refused and logged with row and column.
+  // Commits what the drop holds beyond its committed bytes. `name` is relative to append/. REQUIRES: the caller set
+  // drop.committing (or nobody else knows the drop). Success leaves the drop clean; a refusal is kept in drop.refused and logged with row and column.
   Status Commit(Drop& drop, const std::string& name, int64_t mtime_ns, const Caller& caller, bool error_is_seen, const OpContext& ctx);
   // Checks the whole lines among the first bytes, so that a bad row fails the WRITE that brings it. Only text, only small files.
   Status CheckEarly(Drop& drop, const std::string& name, const Caller& caller);

@@ -55,7 +55,7 @@ class SpoolFile {
   Status Seal(const SealedDrop& sealed);
   Status MarkDone();
   // The folder stays when this object goes (for people, or for the next mount).
-  void Keep() { keep_ = true; }
+  void Keep(bool keep = true) { keep_ = keep; }
 
  private:
   friend class Spool;
