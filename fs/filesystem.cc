@@ -52,6 +52,7 @@ Result<std::shared_ptr<Filesystem>> Filesystem::Make(FilesystemOptions options, 
     Result<std::vector<DirEntry>> listing = filesystem->root_->List(scope);
     if (!listing.ok()) return listing.status();
   }
+  TakeUpLeftDrops(filesystem->root_, filesystem->options().state_directory);
   return filesystem;
 }
 

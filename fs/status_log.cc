@@ -65,7 +65,9 @@ uint64_t StatusLog::AddError(ErrorRecord record) {
   if (record.operation != "append") {
     const auto base_name = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
     for (auto it = errors_.rbegin(); it != errors_.rend(); ++it) {
-      if (it->operation == "append" && it->message == record.message && base_name(it->path) == base_name(record.path)) return it->seq;
+      if (it->operation != "append" || it->message != record.message) continue;
+      // A rename knows the old name.
+      if (record.operation == "rename" || base_name(it->path) == base_name(record.path)) return it->seq;
     }
   }
   record.seq = next_seq_++;

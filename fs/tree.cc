@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "engine/format/deletion_vector.h"
 #include "fs/describe.h"
@@ -71,7 +73,8 @@ struct View {
     return table->uri() + "|" + std::to_string(dataset.version()) + "|" + FragmentKey() + what;
   }
   std::string FragmentKey() const { return fragment ? "fragments/" + std::to_string(*fragment) + "/" : ""; }
-  double entry_timeout() const { return live() ? mount().refresh_seconds() : kForever; }
+  // Where this mount appends itself, the kernel must ask each time: whoever dropped rows finds them at once.
+  double entry_timeout() const { return !live() ? kForever : table->append_made() ? 0 : mount().refresh_seconds(); }
 };
 
 // What all directories have in common.
@@ -777,6 +780,9 @@ class DatabaseDirectory : public Directory {
     return TableChild(Open(table_name, /*may_be_absent=*/true), name, scope);
   }
 
+  // Of a table with drops to take up, whether it was created already or not.
+  std::shared_ptr<Table> OpenAnyway(const std::string& name) { return Open(name, /*may_be_absent=*/true); }
+
   std::vector<std::shared_ptr<Table>> OpenTables() {
     std::lock_guard lock(mutex_);
     std::vector<std::shared_ptr<Table>> tables;
@@ -882,6 +888,40 @@ std::vector<std::shared_ptr<AppendArea>> AppendAreas(const NodePtr& root) {
     if (auto area = table->AppendIfMade()) areas.push_back(std::move(area));
   }
   return areas;
+}
+
+namespace {
+
+// Whether a mount that is gone left drops in the spool of `state_directory`.
+bool HasLeftDrops(const std::filesystem::path& state_directory) {
+  std::error_code error;
+  for (const auto& folder : std::filesystem::directory_iterator(state_directory / "spool", error)) {
+    if (!folder.is_directory(error) || folder.path().filename() == "incomplete") continue;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path(), error)) {
+      if (entry.is_directory(error)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void TakeUpLeftDrops(const NodePtr& root, const std::string& state_directory) {
+  if (state_directory.empty()) return;
+  std::vector<std::shared_ptr<Table>> tables;
+  if (auto* dataset = dynamic_cast<DatasetRoot*>(root.get())) {
+    if (HasLeftDrops(state_directory)) tables.push_back(dataset->table());
+  } else if (auto* database = dynamic_cast<DatabaseDirectory*>(root.get())) {
+    std::error_code error;
+    for (const auto& folder : std::filesystem::directory_iterator(state_directory + "/tables", error)) {
+      if (HasLeftDrops(folder.path())) tables.push_back(database->OpenAnyway(folder.path().filename().string()));
+    }
+  }
+  for (const auto& table : tables) {
+    if (!table->may_append()) continue;
+    const Status status = table->Append().status();
+    if (!status.ok()) Log(LogLevel::kError, "left_drops", {{"table", table->uri()}, {"reason", status.message()}});
+  }
 }
 
 }  // namespace lancefs

@@ -40,6 +40,9 @@ class AppendNode : public Node {
 NodePtr MakeAppendNode(Mount& mount, const AppendNode& parent, const std::string& name, AppendArea::Id id);
 std::string AppendNodeKey(const AppendNode& parent, AppendArea::Id id);
 
+// Makes the append areas whose spool holds drops of a mount that is gone, so that they commit what was promised
+// without waiting for somebody to look into append/.
+void TakeUpLeftDrops(const NodePtr& root, const std::string& state_directory);
 // All areas that were made, for the end of the mount.
 std::vector<std::shared_ptr<AppendArea>> AppendAreas(const NodePtr& root);
 

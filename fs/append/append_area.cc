@@ -653,6 +653,11 @@ Status RealAppendArea::Rename(Id parent, const std::string& name, Id new_parent,
     auto lock = drop->LockIdle();
     // A file that is still being written commits at its close, under its new name.
     const bool wanted = drop->dirty && drop->size() > 0 && !drop->killed && drop->writers() == 0;
+    if (drop->writers() == 0) {
+      // mv asks a second time, without RENAME_NOREPLACE.
+      if (!drop->refused.ok()) return drop->refused;
+      if (drop->killed) return Status::InvalidArgument("the writer of " + name + " was killed; the file is not complete");
+    }
     if (wanted) LANCEFS_RETURN_NOT_OK(CommitNow(lock, id, drop, new_path, caller, true, ctx));
   }
   std::shared_ptr<Drop> replaced;

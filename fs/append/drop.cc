@@ -18,6 +18,7 @@ std::unique_lock<std::mutex> Drop::LockIdle() {
 
 void Drop::NoteWrite(uint64_t offset, uint64_t length, uint64_t old_size) {
   if (length == 0) return;
+  if (offset < old_size) overwritten = true;
   const uint64_t end = offset + length;
   if (offset > old_size) holes[old_size] = offset;
   auto hole = holes.lower_bound(offset);
@@ -56,6 +57,7 @@ void Drop::Reset() {
   dirty = false;
   holes.clear();
   killed = false;
+  overwritten = false;
   only_appended = true;
   committed_size = 0;
   refused = Status::OK();

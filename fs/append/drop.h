@@ -45,6 +45,7 @@ struct Drop {
   std::map<uint64_t, uint64_t> holes;          // ranges that nobody wrote, begin to end: refused
   bool killed = false;                         // a writer was killed: not committed any more
   bool unlinked = false;
+  bool overwritten = false;                    // since the last commit, bytes were written that were there: old and new ones may be mixed
   bool only_appended = true;                   // since the last commit, all WRITEs went behind committed_size
   uint64_t committed_size = 0;                 // bytes that are rows already
   Status refused;                              // why the bytes were not taken; OK = not refused

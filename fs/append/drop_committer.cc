@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/log.h"
@@ -136,15 +137,18 @@ Status DropCommitter::CheckRows(const std::string& path, RowFileFormat format, s
 }
 
 Status DropCommitter::CheckEarly(Drop& drop, const std::string& name, const Caller& caller) {
-  if (drop.file == nullptr || !drop.holes.empty()) return Status::OK();
+  if (drop.file == nullptr || drop.overwritten || !drop.holes.empty()) return Status::OK();
   const uint64_t offset = drop.only_appended ? drop.committed_size : 0;
   if (drop.size() <= offset || drop.size() - offset > kEarlyCheckBytes) return Status::OK();
   const Result<RowFileFormat> format = FormatOf(name, drop.file->data_path());
   if (!format.ok() || !IsText(format->format) || format->compression != Compression::kNone) return Status::OK();
   LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, drop.file->Read(offset, drop.size() - offset));
-  const size_t end = bytes.view().rfind('\n');
-  if (end == std::string_view::npos) return Status::OK();
-  const std::string_view lines = bytes.view().substr(0, end + 1);
+  const size_t line_end = bytes.view().rfind('\n');
+  size_t end = line_end == std::string_view::npos ? 0 : line_end + 1;
+  // A row may come in one WRITE and its line end in the next, which some tools do not look at any more.
+  if (format->format == RowFormat::kJsonl && nlohmann::json::accept(bytes.view().substr(end))) end = bytes.size();
+  if (end == 0) return Status::OK();
+  const std::string_view lines = bytes.view().substr(0, end);
   // Inside a quoted CSV field a line end is no row end.
   if (format->format != RowFormat::kJsonl && std::count(lines.begin(), lines.end(), '"') % 2 != 0) return Status::OK();
   TemporaryFile file(drop.file->directory() + "/check");
@@ -240,6 +244,7 @@ Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_
   if (status.ok()) {
     drop.committed_size = drop.size();
     drop.only_appended = true;
+    drop.overwritten = false;
     return status;
   }
   drop.refused = status;
