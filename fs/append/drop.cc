@@ -18,17 +18,19 @@ std::unique_lock<std::mutex> Drop::LockIdle() {
 
 void Drop::NoteWrite(uint64_t offset, uint64_t length, uint64_t old_size) {
   if (length == 0) return;
-  if (offset < old_size) overwritten = true;
   const uint64_t end = offset + length;
+  uint64_t fresh = end > std::max(offset, old_size) ? end - std::max(offset, old_size) : 0;  // bytes that nobody wrote before
   if (offset > old_size) holes[old_size] = offset;
   auto hole = holes.lower_bound(offset);
   if (hole != holes.begin() && std::prev(hole)->second > offset) --hole;
   while (hole != holes.end() && hole->first < end) {
     const auto [begin, hole_end] = *hole;
+    fresh += std::min(end, hole_end) - std::max(offset, begin);
     hole = holes.erase(hole);
     if (begin < offset) holes[begin] = offset;
     if (hole_end > end) holes[end] = hole_end;
   }
+  if (fresh < length) overwritten = true;
 }
 
 void Drop::NoteResize(uint64_t new_size) {

@@ -99,6 +99,20 @@ TEST_F(DropWithFile, HolesAreFilledInAnyOrder) {
   EXPECT_EQ(drop_.holes, Holes());
 }
 
+TEST_F(DropWithFile, OnlyWrittenBytesAreOverwritten) {
+  Write(10, "0123456789");
+  Write(0, "0123456789");
+  Write(20, "x");
+  EXPECT_FALSE(drop_.overwritten);
+  Write(19, "01");
+  EXPECT_TRUE(drop_.overwritten);
+  drop_.Reset();
+  EXPECT_FALSE(drop_.overwritten);
+  Write(21, "abc");
+  Write(22, "x");
+  EXPECT_TRUE(drop_.overwritten);
+}
+
 TEST_F(DropWithFile, OneOwnerOrSeveral) {
   drop_.handles[1].writable = true;
   DropHandle& handle = drop_.handles[1];
