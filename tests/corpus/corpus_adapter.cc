@@ -5,7 +5,6 @@
 // {"ok":true,"lines":N} and N lines, or {"ok":false,"error":"..."}.
 #include <arrow/api.h>
 
-#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -68,20 +67,13 @@ Result<std::string> Read(const json& request) {
   }
 }
 
-// As a Python datetime made from seconds in a double shows it, which is how the expected times were written.
 std::string Iso(int64_t ns) {
-  double whole = 0;
-  int64_t micros = std::llrint(std::modf(static_cast<double>(ns) / 1e9, &whole) * 1e6);
-  time_t seconds = static_cast<time_t>(whole);
-  if (micros == 1'000'000) {
-    ++seconds;
-    micros = 0;
-  }
+  const time_t seconds = static_cast<time_t>(ns / 1'000'000'000);
   struct tm utc;
   gmtime_r(&seconds, &utc);
   char text[64];
   const size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(micros));
+  snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(ns % 1'000'000'000 / 1000));
   return text;
 }
 
