@@ -42,7 +42,9 @@ class Hostile : public ::testing::Test {
     if (filter.ok()) {
       ++parsed_;
       auto bits = EvaluateFilter(**filter, *batch_);
-      if (bits.ok()) ASSERT_EQ((*bits)->length(), batch_->num_rows()) << text;
+      if (bits.ok()) {
+        ASSERT_EQ((*bits)->length(), batch_->num_rows()) << text;
+      }
       auto again = ParseFilter((*filter)->ToString(), *batch_->schema());
       ASSERT_TRUE(again.ok()) << text << " -> " << (*filter)->ToString() << ": " << again.status().message();
     } else {
@@ -53,7 +55,9 @@ class Hostile : public ::testing::Test {
     if (items.ok()) {
       for (const SelectItem& item : *items) {
         auto array = item.expression->Evaluate(*batch_);
-        if (array.ok()) ASSERT_TRUE((*array)->ValidateFull().ok()) << text;
+        if (array.ok()) {
+          ASSERT_TRUE((*array)->ValidateFull().ok()) << text;
+        }
       }
     }
   }

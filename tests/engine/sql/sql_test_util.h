@@ -37,7 +37,8 @@ inline std::shared_ptr<arrow::RecordBatch> MakeBatch(const std::vector<TestColum
     fields.push_back(arrow::field(column.name, column.type));
     arrays.push_back(FromJson(column.type, column.json));
   }
-  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), arrays[0]->length(), std::move(arrays));
+  const int64_t rows = arrays[0]->length();
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows, std::move(arrays));
 }
 
 // The rows that `filter` selects, as "0,2"; "none" for no row; the error's message behind "error: ".
@@ -48,7 +49,9 @@ inline std::string Rows(const Expression& filter, const arrow::RecordBatch& batc
   EXPECT_EQ((*bits)->null_count(), 0);
   std::string rows;
   for (int64_t i = 0; i < (*bits)->length(); ++i) {
-    if ((*bits)->Value(i)) rows += (rows.empty() ? "" : ",") + std::to_string(i);
+    if (!(*bits)->Value(i)) continue;
+    if (!rows.empty()) rows.push_back(',');
+    rows += std::to_string(i);
   }
   return rows.empty() ? "none" : rows;
 }
@@ -59,7 +62,9 @@ inline std::string Rows(const arrow::RecordBatch& batch, std::string_view filter
   const std::string rows = Rows(**parsed, batch);
   auto again = ParseFilter((*parsed)->ToString(), *batch.schema());  // the canonical text means the same
   EXPECT_TRUE(again.ok()) << (*parsed)->ToString() << ": " << again.status().message();
-  if (again.ok()) EXPECT_EQ(Rows(**again, batch), rows) << (*parsed)->ToString();
+  if (again.ok()) {
+    EXPECT_EQ(Rows(**again, batch), rows) << (*parsed)->ToString();
+  }
   return rows;
 }
 
