@@ -317,7 +317,7 @@ Result<NodePtr> Binder::CoerceLiterals(const Ast& ast, const TypePtr& type) {
     }
     LANCEFS_ASSIGN_OR_RETURN(NodePtr list, BindArray(copy.get()));
     if (!IsListLike(*type) || !CanCast(*list->type(), *type)) return NodePtr();
-    return Cast(ast, std::move(list), type);
+    return Cast(ast, std::move(list), type, true);  // items that do not fit are null, as in the reference
   }
   LANCEFS_ASSIGN_OR_RETURN(NodePtr literal, BindLiteral(ast));
   const TypePtr from = literal->type();

@@ -3,6 +3,7 @@
 
 #include <arrow/compute/initialize.h>
 
+#include <map>
 #include <mutex>
 #include <unordered_set>
 

@@ -132,6 +132,11 @@ Result<BoundFunction> HasManyFunction(const std::string& name, const Types& type
   }
   const bool all = name.ends_with("all");
   return BoundFunction{types, arrow::boolean(), [type, all](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+    const bool nothing_wanted = in[1].constant && !in[1].ConstantNull() && Lists(in[1]).Size(0) == 0;
+    if (all && nothing_wanted && !in[0].ConstantNull()) {  // true as in the reference, also of null
+      LANCEFS_ASSIGN_OR_RETURN(auto bits, NewBitmap(1, true));
+      return MakeBools(std::move(bits), nullptr, 1, true);
+    }
     if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
     const Lists lists(in[0]);
     const Lists others(in[1]);
@@ -220,7 +225,7 @@ Result<BoundFunction> JoinFunction(const std::string& name, const Types& types, 
         const bool null = items->IsNull(k);
         if (null && in.size() < 3) continue;
         if (!first) out->append(separators[row]);
-        out->append(null ? std::string(Strings(in[2])[row]) : ValueText(item_column, k));
+        out->append(null ? std::string(Strings(in[2])[row]) : DisplayText(item_column, k));
         first = false;
       }
       return true;

@@ -31,7 +31,8 @@ TypePtr FloatFor(const TypePtr& type) { return type->id() == Type::FLOAT ? arrow
 template <typename T>
 T RoundHalfAway(T value) { return std::round(value); }
 
-// The reference's logarithms give a positive NaN, which is greater than all numbers.
+// The reference's logarithms give a positive NaN, which is greater than all numbers; of floats ln and log2 give a
+// negative one (UnaryFunction).
 double Ln(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log(x); }
 double Log2(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log2(x); }
 double Log10(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log10(x); }
@@ -63,7 +64,12 @@ Result<BoundFunction> UnaryFunction(const std::string& name, const Types& types,
     if (AnyConstantNull(in)) return NullColumn(type);
     if (type->id() == Type::FLOAT) {
       const Values<float> values(in[0]);
-      return MapValues<float>(in, rows, type, [&](int64_t row, float* out) { return *out = static_cast<float>(function(values[row])), true; });
+      const bool negative_nan = function == Ln || function == Log2;
+      return MapValues<float>(in, rows, type, [&](int64_t row, float* out) {
+        *out = static_cast<float>(function(values[row]));
+        if (negative_nan && values[row] < 0) *out = -std::numeric_limits<float>::quiet_NaN();
+        return true;
+      });
     }
     const Values<double> values(in[0]);
     return MapValues<double>(in, rows, type, [&](int64_t row, double* out) { return *out = function(values[row]), true; });

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "engine/sql/function_support.h"
+#include "engine/sql/md5.h"
 
 namespace lancefs::sql {
 namespace {
@@ -13,13 +14,14 @@ namespace {
 using Types = std::vector<TypePtr>;
 using Constants = std::vector<const Column*>;
 
-// Arguments by letter: s string, i integer (int64), a anything that casts to a string.
+// Arguments by letter: s string, b string or binary (read as a string), i integer (int64), a anything that
+// casts to a string.
 Result<Types> CheckArguments(const std::string& name, const Types& types, const char* letters) {
   Types out;
   for (size_t i = 0; i < types.size(); ++i) {
     const char letter = letters[std::min(i, std::strlen(letters) - 1)];
-    if (letter == 's') {
-      TypePtr type = AsString(types[i]);
+    if (letter == 's' || letter == 'b') {
+      TypePtr type = letter == 'b' && IsBinary(*types[i]) ? arrow::utf8() : AsString(types[i]);
       if (!type) return NeedsString(name, i, types[i]);
       out.push_back(std::move(type));
     } else if (letter == 'a') {
@@ -192,7 +194,7 @@ Result<BoundFunction> ConcatFunction(const std::string& name, const Types& types
 }
 
 Result<BoundFunction> ReverseFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "b"));
   return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
     const Strings strings(in[0]);
     return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
@@ -236,7 +238,7 @@ Result<BoundFunction> InitcapFunction(const std::string& name, const Types& type
 }
 
 Result<BoundFunction> LeftRightFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "si"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bi"));
   const bool left = name == "left";
   return StringResult(std::move(arguments), [left](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
     const Strings strings(in[0]);
@@ -314,7 +316,7 @@ Result<BoundFunction> TrimFunction(const std::string& name, const Types& types, 
 }
 
 Result<BoundFunction> PadFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 2 ? "sis" : "si"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 2 ? "bib" : "bi"));
   const bool left = name == "lpad";
   return StringResult(std::move(arguments), [left](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
     const Strings strings(in[0]);
@@ -349,7 +351,7 @@ Result<BoundFunction> PadFunction(const std::string& name, const Types& types, c
 }
 
 Result<BoundFunction> ReplaceFunction(const std::string& name, const Types& types, const Constants&) {  // replace, translate
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, name == "translate" ? "bs" : "s"));
   const bool translate = name == "translate";
   return StringResult(std::move(arguments), [translate](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
     const Strings strings(in[0]);
@@ -472,9 +474,21 @@ Result<BoundFunction> LevenshteinFunction(const std::string& name, const Types& 
   }};
 }
 
+Result<BoundFunction> Md5Function(const std::string& name, const Types& types, const Constants&) {
+  Types arguments = types;
+  if (!IsString(*types[0]) && !IsBinary(*types[0])) {
+    LANCEFS_ASSIGN_OR_RETURN(arguments, CheckArguments(name, types, "s"));
+  }
+  return BoundFunction{std::move(arguments), arrow::utf8(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+    if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
+    const Strings text(in[0]);
+    return MapStrings(in, rows, arrow::utf8(), [&](int64_t row, std::string* out) { return *out = Md5Hex(text[row]), true; });
+  }};
+}
+
 // All words of the second text stand in the first (split at what is no letter or digit).
 Result<BoundFunction> ContainsTokensFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bs"));
   return BoundFunction{std::move(arguments), arrow::boolean(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
     if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
     const Strings texts(in[0]);
@@ -591,7 +605,7 @@ Result<BoundFunction> RegexpLikeFunction(const std::string& name, const Types& t
 }
 
 Result<BoundFunction> RegexpMatchFunction(const std::string& name, const Types& types, const Constants& constants) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bs"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 2));
   const TypePtr type = arrow::list(arrow::utf8());
   return BoundFunction{std::move(arguments), type, [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
@@ -648,7 +662,7 @@ std::string Rewrite(std::string_view text) {
 }
 
 Result<BoundFunction> RegexpReplaceFunction(const std::string& name, const Types& types, const Constants& constants) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bs"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 3));
   return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
     const Strings text(in[0]);
@@ -672,7 +686,7 @@ Result<BoundFunction> RegexpReplaceFunction(const std::string& name, const Types
 }
 
 Result<BoundFunction> RegexpCountFunction(const std::string& name, const Types& types, const Constants& constants) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 3 ? "ssis" : "ssi"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 3 ? "bsis" : "bsi"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 3));
   return BoundFunction{std::move(arguments), arrow::int64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
     if (AnyConstantNull(in)) return NullColumn(arrow::int64());
@@ -931,7 +945,7 @@ const std::vector<FunctionEntry>& StringFunctions() {
       {"btrim", 1, 2, TrimFunction}, {"trim", 1, 2, TrimFunction}, {"ltrim", 1, 2, TrimFunction}, {"rtrim", 1, 2, TrimFunction},
       {"lpad", 2, 3, PadFunction}, {"rpad", 2, 3, PadFunction},
       {"replace", 3, 3, ReplaceFunction}, {"translate", 3, 3, ReplaceFunction},
-      {"repeat", 2, 2, RepeatFunction}, {"split_part", 3, 3, SplitPartFunction},
+      {"repeat", 2, 2, RepeatFunction}, {"md5", 1, 1, Md5Function}, {"split_part", 3, 3, SplitPartFunction},
       {"levenshtein", 2, 2, LevenshteinFunction}, {"contains_tokens", 2, 2, ContainsTokensFunction},
       {"regexp_like", 2, 3, RegexpLikeFunction}, {"regexp_match", 2, 3, RegexpMatchFunction},
       {"regexp_replace", 3, 4, RegexpReplaceFunction}, {"regexp_count", 2, 4, RegexpCountFunction},

@@ -325,11 +325,36 @@ Result<Column> AddInterval(const Column& points, const Column& intervals, int64_
   return MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return *out = add(row), true; });
 }
 
+// date +- days.
+Result<Column> AddDays(char op, const Column& dates, const Column& days, int64_t rows, const TypePtr& type) {
+  const std::vector<Column> in = {dates, days};
+  if (AnyConstantNull(in)) return NullColumn(type);
+  const Values<int64_t> counts(days);
+  const int64_t unit = type->id() == Type::DATE64 ? 86400000 : 1;
+  bool overflow = false;
+  auto add = [&](int64_t row, auto* out) {
+    int64_t change = 0;
+    int64_t sum = 0;
+    if (__builtin_mul_overflow(counts[row], unit, &change)) overflow = true;
+    const int64_t date = Ticks(dates, row);
+    if (op == '+' ? __builtin_add_overflow(date, change, &sum) : __builtin_sub_overflow(date, change, &sum)) overflow = true;
+    *out = static_cast<std::remove_pointer_t<decltype(out)>>(sum);
+    if (*out != sum) overflow = true;
+    return true;
+  };
+  Result<Column> result = unit == 1 ? MapValues<int32_t>(in, rows, type, [&](int64_t row, int32_t* out) { return add(row, out); })
+                                    : MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return add(row, out); });
+  if (overflow) return Status::InvalidArgument("overflow in date arithmetic");
+  return result;
+}
+
 }  // namespace
 
 Result<Column> TemporalArithmetic(char op, const Column& left, const Column& right, int64_t rows, const TypePtr& type) {
   if (right.type()->id() == Type::INTERVAL_MONTH_DAY_NANO) return AddInterval(left, right, op == '-' ? -1 : 1, rows, type);
   if (left.type()->id() == Type::INTERVAL_MONTH_DAY_NANO) return AddInterval(right, left, 1, rows, type);
+  if (IsInteger(*right.type())) return AddDays(op, left, right, rows, type);
+  if (IsInteger(*left.type())) return AddDays(op, right, left, rows, type);
   const std::vector<Column> in = {left, right};
   if (AnyConstantNull(in)) return NullColumn(type);
   const int64_t divisor = left.type()->id() == Type::DATE64 ? 86400000 : 1;
