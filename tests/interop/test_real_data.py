@@ -138,11 +138,14 @@ def test_other_formats_read_back_equal(history, name, tmp_path):
         files[suffix].write_bytes(lancefs("cat", dataset.uri, f"rows.{suffix}", env=env))
     assert pyarrow.ipc.open_file(files["arrow"]).read_all().equals(expected)
     assert pyarrow.ipc.open_stream(files["arrows"]).read_all().equals(expected)
-    assert pyarrow.parquet.read_table(files["parquet"]).equals(expected)
-    rows = sorted(canonical.lines(expected))
-    assert sorted(canonical.lines(polars.read_ipc(files["arrow"]).to_arrow())) == rows
-    assert sorted(canonical.lines(polars.read_parquet(files["parquet"]).to_arrow())) == rows
-    assert sorted(canonical.lines(duckdb.sql(f"select * from read_parquet('{files['parquet']}')").to_arrow_table().cast(expected.schema))) == rows
+    # Parquet and polars have no timestamps of whole seconds: docs/formats.md.
+    same = lambda table: table.cast(expected.schema).equals(expected)
+    assert same(pyarrow.parquet.read_table(files["parquet"]))
+    assert same(polars.read_ipc(files["arrow"]).to_arrow())
+    assert same(polars.read_parquet(files["parquet"]).to_arrow())
+    # duckdb may read row groups in any order.
+    read = duckdb.sql(f"select * from read_parquet('{files['parquet']}')").to_arrow_table().cast(expected.schema)
+    assert sorted(canonical.lines(read)) == sorted(canonical.lines(expected))
     typed = pyarrow.csv.ConvertOptions(column_types=expected.schema, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""])
     assert pyarrow.csv.read_csv(files["csv"], convert_options=typed).equals(expected)
     tabs = pyarrow.csv.ParseOptions(delimiter="\t")
