@@ -316,8 +316,11 @@ Result<NodePtr> Binder::CoerceLiterals(const Ast& ast, const TypePtr& type) {
       copy->Add(std::move(item));
     }
     LANCEFS_ASSIGN_OR_RETURN(NodePtr list, BindArray(copy.get()));
-    if (!IsListLike(*type) || !CanCast(*list->type(), *type)) return NodePtr();
-    return Cast(ast, std::move(list), type, true);  // items that do not fit are null, as in the reference
+    if (!IsListLike(*type) || type->id() == Type::MAP) return NodePtr();
+    const bool fixed = type->id() == Type::FIXED_SIZE_LIST;
+    const TypePtr target = fixed ? arrow::list(PlainType(static_cast<const arrow::BaseListType&>(*type).value_type())) : type;
+    if (!CanCast(*list->type(), *target)) return NodePtr();
+    return Cast(ast, std::move(list), target, true);  // items that do not fit are null, as in the reference
   }
   LANCEFS_ASSIGN_OR_RETURN(NodePtr literal, BindLiteral(ast));
   const TypePtr from = literal->type();

@@ -385,6 +385,7 @@ Decimal256 TenTo(int exponent) {
 
 bool MultiplyExact(const Decimal256& a, const Decimal256& b, Decimal256* out) {
   *out = a * b;
+  if (a.FitsInPrecision(38) && b.FitsInPrecision(38)) return true;  // 76 digits are no overflow
   return a == Decimal256(0) || (*out / a == b);
 }
 
