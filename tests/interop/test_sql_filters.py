@@ -328,6 +328,9 @@ def run_corpus(corpus):
             with tempfile.TemporaryDirectory() as directory:
                 try:
                     dataset = open_version(path, key)
+                    if not dataset.data_storage_version.startswith("2"):
+                        skipped.append(f"{os.path.basename(path)}: data storage {dataset.data_storage_version}")
+                        continue
                     table = read_with_ids(dataset)
                     probe = Probe(table, directory)
                 except BaseException as error:
