@@ -297,7 +297,8 @@ Result<NodePtr> Binder::BindNegate(Ast* ast) {
     LANCEFS_ASSIGN_OR_RETURN(operand, Cast(*ast, std::move(operand), arrow::float32()));
   }
   const TypePtr result = operand->type();
-  return Call(*ast, result, {std::move(operand)}, [](const std::vector<Column>& in, int64_t rows) { return Negate(in[0], rows); });
+  return Call(*ast, result, {std::move(operand)},
+              [](const std::vector<Column>& in, int64_t rows) { return Negate(in[0], rows); });
 }
 
 Result<NodePtr> Binder::CoerceLiterals(const Ast& ast, const TypePtr& type) {
@@ -316,8 +317,11 @@ Result<NodePtr> Binder::CoerceLiterals(const Ast& ast, const TypePtr& type) {
       copy->Add(std::move(item));
     }
     LANCEFS_ASSIGN_OR_RETURN(NodePtr list, BindArray(copy.get()));
-    if (!IsListLike(*type) || !CanCast(*list->type(), *type)) return NodePtr();
-    return Cast(ast, std::move(list), type, true);  // items that do not fit are null, as in the reference
+    if (!IsListLike(*type) || type->id() == Type::MAP) return NodePtr();
+    const bool fixed = type->id() == Type::FIXED_SIZE_LIST;
+    const TypePtr target = fixed ? arrow::list(PlainType(static_cast<const arrow::BaseListType&>(*type).value_type())) : type;
+    if (!CanCast(*list->type(), *target)) return NodePtr();
+    return Cast(ast, std::move(list), target, true);  // items that do not fit are null, as in the reference
   }
   LANCEFS_ASSIGN_OR_RETURN(NodePtr literal, BindLiteral(ast));
   const TypePtr from = literal->type();
@@ -417,8 +421,9 @@ Result<NodePtr> Binder::BindArithmetic(const Ast& ast, NodePtr left, NodePtr rig
     if (!type || !IsInteger(*type)) return Error(ast, "'" + ast.text + "' takes integers");
     LANCEFS_ASSIGN_OR_RETURN(left, Cast(ast, std::move(left), type));
     LANCEFS_ASSIGN_OR_RETURN(right, Cast(ast, std::move(right), type));
-    return Call(ast, type, {std::move(left), std::move(right)},
-                [is_left = ast.text == "<<"](const std::vector<Column>& in, int64_t rows) { return Shift(is_left, in[0], in[1], rows); });
+    return Call(
+        ast, type, {std::move(left), std::move(right)},
+        [is_left = ast.text == "<<"](const std::vector<Column>& in, int64_t rows) { return Shift(is_left, in[0], in[1], rows); });
   }
   const ArithmeticTypes types = ArithmeticFor(ast.text, left->type(), right->type());
   if (!types.result) {
@@ -462,7 +467,8 @@ Result<NodePtr> Binder::BindConcat(const Ast& ast, NodePtr left, NodePtr right) 
 
 Result<NodePtr> Binder::BindRegex(const Ast& ast, NodePtr left, NodePtr right) {
   TypePtr type = LikeType(left->type(), right->type());
-  if (!type || IsBinary(*left->type())) return Error(ast, "'" + ast.text + "' needs strings, the left side is " + left->type()->ToString());
+  if (!type || IsBinary(*left->type()))
+    return Error(ast, "'" + ast.text + "' needs strings, the left side is " + left->type()->ToString());
   LANCEFS_ASSIGN_OR_RETURN(left, Cast(ast, std::move(left), type));
   LANCEFS_ASSIGN_OR_RETURN(right, Cast(ast, std::move(right), type));
   Status error;

@@ -504,7 +504,8 @@ int64_t LocalValue(int64_t value, const arrow::TimestampType& type, std::string*
     return value + sign * seconds * UnitsPerSecond(type.unit());
   }
   if (type.timezone().empty() || *suffix == ZoneSuffix("UTC")) {
-    if (type.timezone() == "UTC" || type.timezone().empty() || type.timezone() == "Z" || type.timezone() == "+00:00") return value;
+    if (type.timezone() == "UTC" || type.timezone().empty() || type.timezone() == "Z" || type.timezone() == "+00:00")
+      return value;
     auto scalar = std::make_shared<arrow::TimestampScalar>(value, arrow::timestamp(type.unit(), type.timezone()));
     auto local = arrow::compute::LocalTimestamp(scalar);
     if (!local.ok()) return value;
@@ -622,8 +623,9 @@ Result<Column> CastTemporal(const Column& in, const TypePtr& type, bool try_cast
     source.array = local.make_array();
   }
   auto read = [&](int64_t row) {
-    return PhysOf(*source.type()) == Phys::kInt32 ? int64_t{reinterpret_cast<const int32_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row]}
-                                                  : reinterpret_cast<const int64_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row];
+    return PhysOf(*source.type()) == Phys::kInt32
+               ? int64_t{reinterpret_cast<const int32_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row]}
+               : reinterpret_cast<const int64_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row];
   };
   const int64_t from_units = UnitsPerSecond(UnitOf(*in.type()));
   const int64_t to_units = UnitsPerSecond(UnitOf(*type));
@@ -742,7 +744,8 @@ bool CanCast(const arrow::DataType& from, const arrow::DataType& to) {
   const bool from_number = IsNumeric(from);
   const bool to_number = IsNumeric(to);
   if (IsString(from)) {
-    return to_number || IsString(to) || IsBinary(to) || to.id() == Type::BOOL || (IsTemporal(to) && to.id() != Type::DURATION && PhysOf(to) != Phys::kOther);
+    return to_number || IsString(to) || IsBinary(to) || to.id() == Type::BOOL ||
+           (IsTemporal(to) && to.id() != Type::DURATION && PhysOf(to) != Phys::kOther);
   }
   if (IsString(to)) return PhysOf(from) != Phys::kOther || IsListLike(from);
   if (from_number && to_number) return true;

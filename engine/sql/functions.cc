@@ -70,13 +70,16 @@ Result<BoundFunction> ArrowCastFunction(const std::string& name, const Types& ty
   const std::string text{Strings(*constants[1])[0]};
   const TypePtr type = ArrowTypeByName(text);
   if (!type) return Status::InvalidArgument(name + "(): unknown type '" + text + "'");
-  if (!CanCast(*types[0], *type)) return Status::InvalidArgument(name + "(): cannot cast " + types[0]->ToString() + " to " + type->ToString());
+  if (!CanCast(*types[0], *type))
+    return Status::InvalidArgument(name + "(): cannot cast " + types[0]->ToString() + " to " + type->ToString());
   const bool try_cast = name == "arrow_try_cast";
-  return BoundFunction{types, type, [type, try_cast](const std::vector<Column>& in, int64_t) { return CastColumn(in[0], type, try_cast); }};
+  return BoundFunction{types, type,
+                       [type, try_cast](const std::vector<Column>& in, int64_t) { return CastColumn(in[0], type, try_cast); }};
 }
 
 const std::vector<FunctionEntry>& CastFunctions() {
-  static const std::vector<FunctionEntry> entries = {{"arrow_cast", 2, 2, ArrowCastFunction}, {"arrow_try_cast", 2, 2, ArrowCastFunction}};
+  static const std::vector<FunctionEntry> entries = {{"arrow_cast", 2, 2, ArrowCastFunction},
+                                                     {"arrow_try_cast", 2, 2, ArrowCastFunction}};
   return entries;
 }
 

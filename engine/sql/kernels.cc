@@ -351,7 +351,8 @@ Status IntegerLoop(char op, const Column& left, const Column& right, int64_t row
         if (r[i] == 0) return DivisionByZero();
         if constexpr (std::is_signed_v<T>) {
           if (r[i] == -1) {
-            if (op == '/' && l[i] == std::numeric_limits<T>::min()) return Status::InvalidArgument("integer overflow in division");
+            if (op == '/' && l[i] == std::numeric_limits<T>::min())
+              return Status::InvalidArgument("integer overflow in division");
             out[i] = op == '/' ? static_cast<T>(-l[i]) : T{0};
             continue;
           }
@@ -385,6 +386,7 @@ Decimal256 TenTo(int exponent) {
 
 bool MultiplyExact(const Decimal256& a, const Decimal256& b, Decimal256* out) {
   *out = a * b;
+  if (a.FitsInPrecision(38) && b.FitsInPrecision(38)) return true;  // 76 digits are no overflow
   return a == Decimal256(0) || (*out / a == b);
 }
 

@@ -14,7 +14,8 @@ using State = std::array<uint32_t, 4>;
 const std::array<uint32_t, 64>& Sines() {
   static const auto table = [] {
     std::array<uint32_t, 64> values;
-    for (size_t i = 0; i < 64; ++i) values[i] = static_cast<uint32_t>(std::floor(std::fabs(std::sin(static_cast<double>(i + 1))) * 4294967296.0));
+    for (size_t i = 0; i < 64; ++i)
+      values[i] = static_cast<uint32_t>(std::floor(std::fabs(std::sin(static_cast<double>(i + 1))) * 4294967296.0));
     return values;
   }();
   return table;

@@ -190,7 +190,8 @@ ArithmeticTypes TemporalArithmetic(const std::string& op, const TypePtr& left, c
   if (add && is_date(right) && IsInteger(*left)) return {arrow::int64(), right, right};
   if (!add && is_date(left) && left->Equals(*right)) return {left, right, arrow::int64()};
   if (!add && left->id() == Type::TIMESTAMP && right->id() == Type::TIMESTAMP) {
-    TypePtr common = TimestampPair(static_cast<const arrow::TimestampType&>(*left), static_cast<const arrow::TimestampType&>(*right));
+    TypePtr common =
+        TimestampPair(static_cast<const arrow::TimestampType&>(*left), static_cast<const arrow::TimestampType&>(*right));
     return {common, common, arrow::duration(static_cast<const arrow::TimestampType&>(*common).unit())};
   }
   if (left->id() == Type::DURATION && right->Equals(*left)) return {left, right, left};

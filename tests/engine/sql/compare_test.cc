@@ -11,7 +11,8 @@ namespace {
 using arrow::TimeUnit;
 
 TEST(Compare, IntegersWithLiterals) {
-  const auto batch = MakeBatch({{"i", arrow::int32(), "[-1, 0, 5, 6, null, 2147483647]"}, {"u", arrow::uint8(), "[0, 5, 200, 255, null, 1]"}});
+  const auto batch =
+      MakeBatch({{"i", arrow::int32(), "[-1, 0, 5, 6, null, 2147483647]"}, {"u", arrow::uint8(), "[0, 5, 200, 255, null, 1]"}});
   EXPECT_EQ(Rows(*batch, "i = 5"), "2");
   EXPECT_EQ(Rows(*batch, "5 = i"), "2");
   EXPECT_EQ(Rows(*batch, "i > 5.5"), "3,5");  // a fraction is not cut off
@@ -36,8 +37,9 @@ TEST(Compare, IntegersWithLiterals) {
 }
 
 TEST(Compare, LargeIntegersStayExact) {
-  const auto batch = MakeBatch({{"i", arrow::int64(), "[9007199254740993, 9007199254740992, -9223372036854775808, 9223372036854775807]"},
-                                {"u", arrow::uint64(), "[9007199254740993, 0, 18446744073709551615, 9223372036854775808]"}});
+  const auto batch =
+      MakeBatch({{"i", arrow::int64(), "[9007199254740993, 9007199254740992, -9223372036854775808, 9223372036854775807]"},
+                 {"u", arrow::uint64(), "[9007199254740993, 0, 18446744073709551615, 9223372036854775808]"}});
   EXPECT_EQ(Rows(*batch, "i = 9007199254740993"), "0");
   EXPECT_EQ(Rows(*batch, "i > 9007199254740992"), "0,3");
   EXPECT_EQ(Rows(*batch, "u = 18446744073709551615"), "2");
@@ -48,8 +50,8 @@ TEST(Compare, LargeIntegersStayExact) {
 }
 
 TEST(Compare, EveryIntegerWidth) {
-  for (const auto& type : {arrow::int8(), arrow::int16(), arrow::int32(), arrow::int64(), arrow::uint8(), arrow::uint16(), arrow::uint32(),
-                           arrow::uint64()}) {
+  for (const auto& type : {arrow::int8(), arrow::int16(), arrow::int32(), arrow::int64(), arrow::uint8(), arrow::uint16(),
+                           arrow::uint32(), arrow::uint64()}) {
     const auto batch = MakeBatch({{"x", type, "[0, 7, null, 100, 8]"}});
     EXPECT_EQ(Rows(*batch, "x > 7"), "3,4") << type->ToString();
     EXPECT_EQ(Rows(*batch, "x >= 7.5"), "3,4") << type->ToString();
@@ -61,7 +63,8 @@ TEST(Compare, EveryIntegerWidth) {
 }
 
 TEST(Compare, FloatsTakeTheColumnsPrecision) {
-  const auto batch = MakeBatch({{"f", arrow::float32(), "[0.1, 0.2, null, 16777216]"}, {"d", arrow::float64(), "[0.1, 0.2, null, 1]"}});
+  const auto batch =
+      MakeBatch({{"f", arrow::float32(), "[0.1, 0.2, null, 16777216]"}, {"d", arrow::float64(), "[0.1, 0.2, null, 1]"}});
   EXPECT_EQ(Rows(*batch, "f = 0.1"), "0");  // the literal becomes a float32
   EXPECT_EQ(Rows(*batch, "d = 0.1"), "0");
   EXPECT_EQ(Rows(*batch, "f = d"), "none");  // 0.1f is not 0.1
@@ -137,7 +140,8 @@ TEST(Compare, Binary) {
 
 TEST(Compare, Dictionaries) {
   auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
-  const auto batch = MakeBatch({{"d", type, R"(["a", "b", null, "a", "c"])"}, {"s", arrow::utf8(), R"(["a", "a", "a", "x", "c"])"}});
+  const auto batch =
+      MakeBatch({{"d", type, R"(["a", "b", null, "a", "c"])"}, {"s", arrow::utf8(), R"(["a", "a", "a", "x", "c"])"}});
   EXPECT_EQ(Rows(*batch, "d = 'a'"), "0,3");
   EXPECT_EQ(Rows(*batch, "d IN ('b', 'c')"), "1,4");
   EXPECT_EQ(Rows(*batch, "d > s"), "1");
@@ -150,9 +154,11 @@ TEST(Compare, DatesAndTimestamps) {
   const auto batch = MakeBatch({
       {"d", arrow::date32(), "[18262, 18263, null, 0]"},  // 2020-01-01, 2020-01-02
       {"ms", arrow::date64(), "[1577836800000, 1577923200000, null, 0]"},
-      {"ts", arrow::timestamp(TimeUnit::MICRO), R"(["2020-01-01 00:00:00", "2020-01-02 12:30:00.5", null, "1969-12-31 23:59:59"])"},
+      {"ts", arrow::timestamp(TimeUnit::MICRO),
+       R"(["2020-01-01 00:00:00", "2020-01-02 12:30:00.5", null, "1969-12-31 23:59:59"])"},
       {"s", arrow::timestamp(TimeUnit::SECOND), R"(["2020-01-01 00:00:00", "2020-01-02 12:30:00", null, "1969-12-31 23:59:59"])"},
-      {"n", arrow::timestamp(TimeUnit::NANO), R"(["2020-01-01 00:00:00.000000001", "2020-01-02 12:30:00.5", null, "1970-01-01"])"},
+      {"n", arrow::timestamp(TimeUnit::NANO),
+       R"(["2020-01-01 00:00:00.000000001", "2020-01-02 12:30:00.5", null, "1970-01-01"])"},
   });
   EXPECT_EQ(Rows(*batch, "d = date '2020-01-02'"), "1");
   EXPECT_EQ(Rows(*batch, "d >= '2020-01-01'"), "0,1");
@@ -198,7 +204,8 @@ TEST(Compare, TimesAndDurations) {
 TEST(Compare, NestedValues) {
   const auto item = arrow::list(arrow::int32());
   const auto pair = arrow::struct_({arrow::field("x", arrow::int32())});
-  const auto batch = MakeBatch({{"l", item, "[[1, 2], [], null, [null]]"}, {"st", pair, R"([{"x": 1}, {"x": null}, null, {"x": 1}])"}});
+  const auto batch =
+      MakeBatch({{"l", item, "[[1, 2], [], null, [null]]"}, {"st", pair, R"([{"x": 1}, {"x": null}, null, {"x": 1}])"}});
   EXPECT_EQ(Rows(*batch, "l = [1, 2]"), "0");
   EXPECT_EQ(Rows(*batch, "l != [1, 2]"), "1,3");
   EXPECT_EQ(Rows(*batch, "l = l"), "0,1,3");

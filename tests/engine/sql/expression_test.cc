@@ -79,8 +79,9 @@ TEST(SelectList, KeepsTypes) {
   const auto batch = Batch();
   auto items = ParseSelectList("cat,st,tags,st.x,fare > 1 as big", *batch->schema());
   ASSERT_TRUE(items.ok()) << items.status().message();
-  const std::shared_ptr<arrow::DataType> types[] = {batch->schema()->GetFieldByName("cat")->type(), batch->schema()->GetFieldByName("st")->type(),
-                                                    arrow::list(arrow::utf8()), arrow::int32(), arrow::boolean()};
+  const std::shared_ptr<arrow::DataType> types[] = {batch->schema()->GetFieldByName("cat")->type(),
+                                                    batch->schema()->GetFieldByName("st")->type(), arrow::list(arrow::utf8()),
+                                                    arrow::int32(), arrow::boolean()};
   for (size_t i = 0; i < items->size(); ++i) {
     auto array = (*items)[i].expression->Evaluate(*batch);
     ASSERT_TRUE(array.ok()) << array.status().message();
@@ -160,7 +161,8 @@ TEST(ColumnPredicate, Errors) {
   EXPECT_EQ(Clause(*batch, "id", "like", "x"), "error: like needs a string column, 'id' is int64");
   EXPECT_EQ(Clause(*batch, "id", "contains", "x"), "error: contains needs a string or list column, 'id' is int64");
   EXPECT_EQ(Clause(*batch, "st", "eq", "x").substr(0, 6), "error:");
-  EXPECT_EQ(Clause(*batch, "id", "near", "1"), "error: unknown operator 'near' (known: eq ne lt le gt ge in like isnull contains)");
+  EXPECT_EQ(Clause(*batch, "id", "near", "1"),
+            "error: unknown operator 'near' (known: eq ne lt le gt ge in like isnull contains)");
 }
 
 TEST(AndExpressions, JoinsFilters) {
@@ -203,7 +205,9 @@ TEST(Batches, MayHaveOtherOrderAndFewerFields) {
   const auto batch = Batch();
   auto filter = *ParseFilter("id >= 2 AND st.x >= 2", *batch->schema());
   const auto narrow = arrow::struct_({arrow::field("x", arrow::int32())});
-  auto other = MakeBatch({{"st", narrow, R"([{"x": 1}, {"x": 5}, null])"}, {"extra", arrow::utf8(), R"(["", "", ""])"}, {"id", arrow::int64(), "[5, 5, 5]"}});
+  auto other = MakeBatch({{"st", narrow, R"([{"x": 1}, {"x": 5}, null])"},
+                          {"extra", arrow::utf8(), R"(["", "", ""])"},
+                          {"id", arrow::int64(), "[5, 5, 5]"}});
   EXPECT_EQ(Rows(*filter, *other), "1");
 }
 
@@ -218,8 +222,9 @@ TEST(Batches, SlicedEmptyAndIncomplete) {
   EXPECT_EQ((*constant->Evaluate(*batch))->length(), 4);
   for (int64_t offset = 0; offset < 4; ++offset) {  // every kernel reads from the slice's offset
     const auto slice = batch->Slice(offset, 1);
-    for (const char* text : {"id = 2", "city = 'Oslo'", "fare > 1", "flag", "NOT flag", "d > date '2019-01-01'", "dec > 1", "bin = X'6162'",
-                             "st.x = 4", "nums[1] = 3", "cat = 'a'", "u IN (0, 255)", "length(city) = 4", "fare + 1 > 1", "city IS NULL"}) {
+    for (const char* text :
+         {"id = 2", "city = 'Oslo'", "fare > 1", "flag", "NOT flag", "d > date '2019-01-01'", "dec > 1", "bin = X'6162'",
+          "st.x = 4", "nums[1] = 3", "cat = 'a'", "u IN (0, 255)", "length(city) = 4", "fare + 1 > 1", "city IS NULL"}) {
       auto parsed = *ParseFilter(text, *batch->schema());
       const std::string whole = Rows(*parsed, *batch);
       const bool expected = ("," + whole + ",").find("," + std::to_string(offset) + ",") != std::string::npos;

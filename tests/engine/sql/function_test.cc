@@ -115,7 +115,8 @@ TEST(Arithmetic, TypesAndResults) {
 }
 
 TEST(Arithmetic, DivisionByZero) {
-  const auto batch = MakeBatch({{"i", arrow::int32(), "[0, 5]"}, {"f", arrow::float64(), "[0, 5]"}, {"d", arrow::decimal128(5, 1), R"(["0.0", "1.0"])"}});
+  const auto batch = MakeBatch(
+      {{"i", arrow::int32(), "[0, 5]"}, {"f", arrow::float64(), "[0, 5]"}, {"d", arrow::decimal128(5, 1), R"(["0.0", "1.0"])"}});
   EXPECT_EQ(Rows(*batch, "10 / i > 1").substr(0, 6), "error:");
   EXPECT_EQ(Rows(*batch, "10 % i > 1").substr(0, 6), "error:");
   EXPECT_EQ(Rows(*batch, "10 / d > 1").substr(0, 6), "error:");

@@ -10,31 +10,134 @@
 namespace lancefs::testing {
 namespace {
 
-const char* const kTokens[] = {
-    "i", "s", "d", "t", "l", "st.x", "`s`", "nosuch", "1", "-1", "0", "2.5", "1e308", "9223372036854775807", "18446744073709551616", "''", "'abc'",
-    "'%b_'", "'2020-01-01'", "X'61'", "NULL", "TRUE", "false", "AND", "OR", "NOT", "IN", "BETWEEN", "LIKE", "ILIKE", "ESCAPE", "'\\'", "IS",
-    "DISTINCT", "FROM", "UNKNOWN", "CASE", "WHEN", "THEN", "ELSE", "END", "CAST(", "TRY_CAST(", "AS", "int", "tinyint", "decimal(5,2)",
-    "decimal(38,38)", "timestamp", "date", "string", "::", "boolean", "(", ")", "[", "]", ",", ".", "=", "!=", "<", ">=", "+", "-", "*", "/", "%",
-    "||", "<<", ">>", "~", "interval '1 month'", "date '2020-02-30'", "abs(", "round(", "power(", "substr(", "lpad(", "repeat(", "left(",
-    "regexp_match(", "date_part('year',", "date_trunc('day',", "array_has(", "length(", "coalesce(", "split_part(", "chr(", "factorial(", "--", "/*",
-    "\n", "日本", "\xff", ";"};
+const char* const kTokens[] = {"i",
+                               "s",
+                               "d",
+                               "t",
+                               "l",
+                               "st.x",
+                               "`s`",
+                               "nosuch",
+                               "1",
+                               "-1",
+                               "0",
+                               "2.5",
+                               "1e308",
+                               "9223372036854775807",
+                               "18446744073709551616",
+                               "''",
+                               "'abc'",
+                               "'%b_'",
+                               "'2020-01-01'",
+                               "X'61'",
+                               "NULL",
+                               "TRUE",
+                               "false",
+                               "AND",
+                               "OR",
+                               "NOT",
+                               "IN",
+                               "BETWEEN",
+                               "LIKE",
+                               "ILIKE",
+                               "ESCAPE",
+                               "'\\'",
+                               "IS",
+                               "DISTINCT",
+                               "FROM",
+                               "UNKNOWN",
+                               "CASE",
+                               "WHEN",
+                               "THEN",
+                               "ELSE",
+                               "END",
+                               "CAST(",
+                               "TRY_CAST(",
+                               "AS",
+                               "int",
+                               "tinyint",
+                               "decimal(5,2)",
+                               "decimal(38,38)",
+                               "timestamp",
+                               "date",
+                               "string",
+                               "::",
+                               "boolean",
+                               "(",
+                               ")",
+                               "[",
+                               "]",
+                               ",",
+                               ".",
+                               "=",
+                               "!=",
+                               "<",
+                               ">=",
+                               "+",
+                               "-",
+                               "*",
+                               "/",
+                               "%",
+                               "||",
+                               "<<",
+                               ">>",
+                               "~",
+                               "interval '1 month'",
+                               "date '2020-02-30'",
+                               "abs(",
+                               "round(",
+                               "power(",
+                               "substr(",
+                               "lpad(",
+                               "repeat(",
+                               "left(",
+                               "regexp_match(",
+                               "date_part('year',",
+                               "date_trunc('day',",
+                               "array_has(",
+                               "length(",
+                               "coalesce(",
+                               "split_part(",
+                               "chr(",
+                               "factorial(",
+                               "--",
+                               "/*",
+                               "\n",
+                               "日本",
+                               "\xff",
+                               ";"};
 
-const char* const kValid[] = {
-    "i = 5 AND s LIKE 'a%'", "i IN (1, 2, NULL) OR NOT d > 0.5", "s IS NOT NULL AND length(s) > 2", "i BETWEEN -1 AND 3",
-    "CASE WHEN i > 0 THEN s ELSE 'x' END = 'x'", "CAST(s AS string) || 'y' = 'abcy'", "t >= timestamp '2020-01-01 00:00:00'",
-    "array_has(l, 2) AND l[1] = 1", "st.x + 1 < 5", "date_part('year', t) = 2020", "regexp_match(s, '^(a|b)+')", "round(d, 2) = 0.33",
-    "substr(s, 2, 1) = 'b'", "TRY_CAST(s AS decimal(10, 2)) IS NULL", "(i + 1) * 2 - i / 3 > 4", "s IN ('a', 'abc')",
-    "lpad(s, 6, 'xy') = 'xyxabc'", "t + interval '1 day' > t", "d IS DISTINCT FROM 0.0", "greatest(i, 3) = 3"};
+const char* const kValid[] = {"i = 5 AND s LIKE 'a%'",
+                              "i IN (1, 2, NULL) OR NOT d > 0.5",
+                              "s IS NOT NULL AND length(s) > 2",
+                              "i BETWEEN -1 AND 3",
+                              "CASE WHEN i > 0 THEN s ELSE 'x' END = 'x'",
+                              "CAST(s AS string) || 'y' = 'abcy'",
+                              "t >= timestamp '2020-01-01 00:00:00'",
+                              "array_has(l, 2) AND l[1] = 1",
+                              "st.x + 1 < 5",
+                              "date_part('year', t) = 2020",
+                              "regexp_match(s, '^(a|b)+')",
+                              "round(d, 2) = 0.33",
+                              "substr(s, 2, 1) = 'b'",
+                              "TRY_CAST(s AS decimal(10, 2)) IS NULL",
+                              "(i + 1) * 2 - i / 3 > 4",
+                              "s IN ('a', 'abc')",
+                              "lpad(s, 6, 'xy') = 'xyxabc'",
+                              "t + interval '1 day' > t",
+                              "d IS DISTINCT FROM 0.0",
+                              "greatest(i, 3) = 3"};
 
 class Hostile : public ::testing::Test {
  protected:
   Hostile() {
-    batch_ = MakeBatch({{"i", arrow::int32(), "[1, -2147483648, null, 0]"},
-                        {"s", arrow::utf8(), R"(["abc", "", null, "x%_"])"},
-                        {"d", arrow::float64(), "[0.333, NaN, null, -0.0]"},
-                        {"t", arrow::timestamp(arrow::TimeUnit::MICRO), "[0, 9223372036854775807, null, -9223372036854775808]"},
-                        {"l", arrow::list(arrow::int32()), "[[1, 2], [], null, [null]]"},
-                        {"st", arrow::struct_({arrow::field("x", arrow::int8())}), R"([{"x": 1}, {"x": -128}, null, {"x": null}])"}});
+    batch_ =
+        MakeBatch({{"i", arrow::int32(), "[1, -2147483648, null, 0]"},
+                   {"s", arrow::utf8(), R"(["abc", "", null, "x%_"])"},
+                   {"d", arrow::float64(), "[0.333, NaN, null, -0.0]"},
+                   {"t", arrow::timestamp(arrow::TimeUnit::MICRO), "[0, 9223372036854775807, null, -9223372036854775808]"},
+                   {"l", arrow::list(arrow::int32()), "[[1, 2], [], null, [null]]"},
+                   {"st", arrow::struct_({arrow::field("x", arrow::int8())}), R"([{"x": 1}, {"x": -128}, null, {"x": null}])"}});
   }
 
   void Try(const std::string& text) {
@@ -70,7 +173,8 @@ class Hostile : public ::testing::Test {
 TEST_F(Hostile, RandomTokens) {
   for (int i = 0; i < 20000; ++i) {
     std::string text;
-    for (size_t n = 1 + random_() % 12; n > 0; --n) text += std::string(kTokens[random_() % std::size(kTokens)]) + (random_() % 8 ? " " : "");
+    for (size_t n = 1 + random_() % 12; n > 0; --n)
+      text += std::string(kTokens[random_() % std::size(kTokens)]) + (random_() % 8 ? " " : "");
     ASSERT_NO_FATAL_FAILURE(Try(text));
   }
 }
@@ -110,7 +214,8 @@ TEST_F(Hostile, TypedClauses) {
 }
 
 TEST_F(Hostile, LargeResultsAreRefused) {
-  for (const char* text : {"repeat(s, 2000000000)", "lpad(s, 2147483647)", "rpad(s, 2147483647, 'x')", "repeat(repeat(s, 100000), 100000)"}) {
+  for (const char* text :
+       {"repeat(s, 2000000000)", "lpad(s, 2147483647)", "rpad(s, 2147483647, 'x')", "repeat(repeat(s, 100000), 100000)"}) {
     auto parsed = ParseExpression(text, *batch_->schema());
     if (!parsed.ok()) continue;
     EXPECT_FALSE((*parsed)->Evaluate(*batch_).ok()) << text;

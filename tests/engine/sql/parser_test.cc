@@ -18,7 +18,8 @@ std::shared_ptr<arrow::RecordBatch> Batch() {
       {"mixed_low", arrow::int64(), "[1, 2, 3, 4]"},
       {"a b", arrow::int32(), "[1, 2, 3, 4]"},
       {"st.x", arrow::int32(), "[9, 8, 7, 6]"},
-      {"st", nested, R"([{"x": 1, "y": "a", "Z": {"w": 0.5}}, {"x": 2, "y": null, "Z": null}, null, {"x": 4, "y": "d", "Z": {"w": 4}}])"},
+      {"st", nested,
+       R"([{"x": 1, "y": "a", "Z": {"w": 0.5}}, {"x": 2, "y": null, "Z": null}, null, {"x": 4, "y": "d", "Z": {"w": 4}}])"},
       {"flag", arrow::boolean(), "[true, false, null, true]"},
   });
 }
@@ -87,7 +88,8 @@ TEST(ParserErrors, UnknownFunctionsSuggestOnlyRelatedNames) {
     EXPECT_NE(message.find(name), std::string::npos) << message;
     EXPECT_EQ(message.find("did you mean"), std::string::npos) << message;
   }
-  EXPECT_NE(FilterError("length(city, city) = 4", *schema).find("length() takes 1 arguments, not 2 at position 1"), std::string::npos);
+  EXPECT_NE(FilterError("length(city, city) = 4", *schema).find("length() takes 1 arguments, not 2 at position 1"),
+            std::string::npos);
 }
 
 TEST(Names, AreFoundExactlyThenIgnoringCase) {
