@@ -8,7 +8,7 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("LANCEFS_BUILD", ROOT / "build")) / "tools" / "lancefs"
+PROGRAM = pathlib.Path(os.environ.get("LANCEFS_BUILD", ROOT / "build")) / "lancefs"
 
 
 class Mount:
