@@ -438,7 +438,11 @@ void RunFusermount(const std::string& mountpoint) {
 // Gives the absolute path of a directory that can be mounted on; clears what a killed daemon left.
 Result<std::string> PrepareMountpoint(const std::string& mountpoint) {
   struct stat attr;
-  if (::stat(mountpoint.c_str(), &attr) != 0 && errno == ENOTCONN) {
+  // Opening asks the daemon; stat alone may be answered from what the kernel remembers of a dead one.
+  const int fd = ::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool stale = fd < 0 && errno == ENOTCONN;
+  if (fd >= 0) ::close(fd);
+  if (stale) {
     Log(LogLevel::kWarn, "stale_mount", {{"mountpoint", mountpoint}});
     const std::string absolute = std::filesystem::absolute(mountpoint).lexically_normal().string();
     if (::umount2(absolute.c_str(), MNT_DETACH) != 0) RunFusermount(absolute);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/metrics.h"
+#include "engine/format/transaction_json.h"
 #include "engine/format/deletion_vector.h"
 #include "fs/describe.h"
 #include "fs/files.h"

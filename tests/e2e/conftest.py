@@ -19,11 +19,17 @@ class Mount:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([PROGRAM, "mount", str(uri), str(directory), "-f", "-o", settings], stdout=log, stderr=log)
         deadline = time.monotonic() + 20
-        while not os.path.ismount(self.path):
+        while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.close()
                 raise RuntimeError("not mounted: " + self.log.read_text())
             time.sleep(0.02)
+
+    def answers(self):
+        try:
+            return os.path.ismount(self.path) and bool(os.listdir(self.path))
+        except OSError:  # what a killed daemon left
+            return False
 
     def close(self):
         if self.process.poll() is None:

@@ -84,7 +84,7 @@ def test_every_format_has_every_row(root, table):
         assert pa.ipc.open_file(source).read_all().to_pylist() == expected
     assert pa.ipc.open_stream((root / "rows.arrows").read_bytes()).read_all().to_pylist() == expected
     assert lines(root / "head.jsonl") == expected[:1000]
-    assert duckdb.sql(f"select count(*), sum(id) from read_json('{root}/rows.jsonl')").fetchone() == (ROWS, sum(range(ROWS)))
+    assert duckdb.sql(f"select count(*), sum(id) from read_json('{root}/rows.jsonl')").fetchall() == [(ROWS, sum(range(ROWS)))]
     assert pl.scan_ndjson(root / "rows.jsonl").collect().height == ROWS
 
 
@@ -145,8 +145,8 @@ def test_refusals(root, path, code):
 
 def test_a_wrong_column_names_the_right_one(root):
     with pytest.raises(OSError):
-        os.stat(root / "query/filter=naem = 'x'")
-    assert "name" in (root / "status/last_error").read_text()
+        os.stat(root / "query/filter=fara > 1")
+    assert "fare" in (root / "status/last_error").read_text()
 
 
 def test_nothing_can_be_created(root):
@@ -219,7 +219,7 @@ def test_a_stale_mountpoint_is_cleared(tmp_path, table, mount):
     first.process.kill()
     first.process.wait()
     with pytest.raises(OSError) as error:
-        os.stat(first.path)
+        os.listdir(first.path)
     assert error.value.errno == errno.ENOTCONN
     second = mount(tmp_path / "t.lance", on=first.path)
     assert (second.path / "count").read_text() == f"{ROWS}\n"
