@@ -33,7 +33,7 @@ class Mount:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         deadline = time.monotonic() + 20
-        while not is_mounted(self.path):
+        while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 text = self.log.read_text(errors="replace")
                 self.close()
@@ -45,6 +45,12 @@ class Mount:
 
     def __exit__(self, *_):
         self.close()
+
+    def answers(self):
+        try:
+            return is_mounted(self.path) and bool(os.listdir(self.path))
+        except OSError:  # what a killed daemon left
+            return False
 
     def kill(self):
         self.process.kill()
