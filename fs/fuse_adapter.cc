@@ -172,6 +172,20 @@ void OnGetAttr(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   Fs(req).GetAttr(ino, HandleOf(info), CallerOf(req), ContextOf(request), ReplyAttr(request));
 }
 
+// The kernel asks for SEEK_DATA and SEEK_HOLE alone.
+void OnLseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_info* info) {
+  if (info == nullptr || offset < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
+    fuse_reply_err(req, EINVAL);
+    return;
+  }
+  RequestPtr request = Track(req);
+  Fs(req).Lseek(ino, info->fh, static_cast<uint64_t>(offset), whence == SEEK_HOLE, CallerOf(req), ContextOf(request),
+                [request](int error, const uint64_t& position) {
+                  if (error != 0) fuse_reply_err(request->req, error);
+                  else fuse_reply_lseek(request->req, static_cast<off_t>(position));
+                });
+}
+
 void OnSetAttr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set, fuse_file_info* info) {
   AttrChange change;
   if (to_set & FUSE_SET_ATTR_MODE) change.mode = attr->st_mode & 07777;
@@ -397,6 +411,7 @@ fuse_lowlevel_ops Operations() {
   ops.forget_multi = OnForgetMulti;
   ops.getattr = OnGetAttr;
   ops.setattr = OnSetAttr;
+  ops.lseek = OnLseek;
   ops.readlink = OnReadLink;
   ops.opendir = OnOpenDir;
   ops.readdir = OnReadDir;
