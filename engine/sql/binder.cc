@@ -127,6 +127,24 @@ std::optional<Column> MoveLiteral(const Column& literal, const TypePtr& type, Co
   return moved;
 }
 
+// As in Comparison(): keeps the column's type where all items of an IN list have their value in it; false if not.
+Result<bool> MoveItems(const TypePtr& type, std::vector<NodePtr>* items) {
+  std::vector<NodePtr> moved;
+  for (const NodePtr& item : *items) {
+    const Column* constant = ConstantOf(item);
+    std::optional<Column> literal;
+    if (constant && constant->ConstantNull()) {
+      LANCEFS_ASSIGN_OR_RETURN(literal, NullColumn(type));
+    } else if (constant) {
+      literal = MoveLiteral(*constant, type, CompareOp::kEq);
+    }
+    if (!literal) return false;
+    moved.push_back(std::make_shared<ConstantNode>(*literal));
+  }
+  *items = std::move(moved);
+  return true;
+}
+
 }  // namespace
 
 bool IsSystemColumn(std::string_view name) {
@@ -520,23 +538,8 @@ Result<NodePtr> Binder::BindIn(Ast* ast, Place place) {
       common = std::move(wider);
       items.push_back(std::move(item));
     }
-    // As in Comparison(): keep the column's type where all items have their value in it.
-    std::vector<NodePtr> moved;
-    for (size_t i = 0; i < items.size(); ++i) {
-      const Column* constant = ConstantOf(items[i]);
-      std::optional<Column> literal;
-      if (constant && constant->ConstantNull()) {
-        LANCEFS_ASSIGN_OR_RETURN(literal, NullColumn(value->type()));
-      } else if (constant) {
-        literal = MoveLiteral(*constant, value->type(), CompareOp::kEq);
-      }
-      if (!literal) break;
-      moved.push_back(std::make_shared<ConstantNode>(*literal));
-    }
-    if (moved.size() == items.size()) {
-      items = std::move(moved);
-      common = value->type();
-    }
+    LANCEFS_ASSIGN_OR_RETURN(const bool moved, MoveItems(value->type(), &items));
+    if (moved) common = value->type();
   }
   if (common->id() == Type::HALF_FLOAT) common = arrow::float32();
   LANCEFS_ASSIGN_OR_RETURN(value, Cast(*ast, std::move(value), common));
