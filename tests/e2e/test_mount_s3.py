@@ -96,18 +96,6 @@ def lance_versions(place, name):
         return 0
 
 
-def test_a_table_with_a_schema_of_its_own(place):
-    make(place, "typed/first.lance", 1)
-    with Mount(place.uri("typed"), env=environment(place)) as mount:
-        os.mkdir(mount.path / "new")
-        schema = {"fields": [{"name": "when", "type": "timestamp[ms]", "nullable": False}, {"name": "n", "type": "int16"}]}
-        (mount.path / "new/schema.json").write_text(json.dumps(schema))
-        (mount.path / "new/append/a.jsonl").write_text('{"when": "2020-01-31T00:00:00.000", "n": 3}\n')
-        made = lance.dataset(place.uri("typed/new.lance"), storage_options=place.storage_options)
-        assert [str(field.type) for field in made.schema] == ["timestamp[ms]", "int16"]
-        assert not made.schema.field("when").nullable
-
-
 def test_a_wrong_place_is_refused_by_name(place):
     result = lancefs("mount", place.uri("absent.lance"), "/mnt", "-f", check=False, env=environment(place), timeout=60)
     assert result.returncode == 1 and b"absent.lance" in result.stderr
