@@ -653,6 +653,7 @@ Status Serve(const MountOptions& options, const std::string& mountpoint, Readine
   fs_options.state_directory = state.path();
   fs_options.uid = fs_options.append.uid = options.uid.value_or(::getuid());
   fs_options.gid = fs_options.append.gid = options.gid.value_or(::getgid());
+  if (fs_options.umask != 0) fs_options.append.umask = fs_options.umask;
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<Filesystem> filesystem,
                            Filesystem::Make(std::move(fs_options), OpContext().WithTimeout(options.open_timeout)));
   Session session;

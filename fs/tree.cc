@@ -72,7 +72,8 @@ struct View {
     return table->uri() + "|" + std::to_string(dataset.version()) + "|" + FragmentKey() + what;
   }
   std::string FragmentKey() const { return fragment ? "fragments/" + std::to_string(*fragment) + "/" : ""; }
-  double entry_timeout() const { return live() ? mount().refresh_seconds() : kForever; }
+  // Who appends here sees his own rows at once: the kernel asks again for every live name (from memory, RULES 20).
+  double entry_timeout() const { return !live() ? kForever : table->may_append() ? 0 : mount().refresh_seconds(); }
 };
 
 // What all directories have in common.

@@ -26,7 +26,8 @@ class Mount:
         self._folder = tempfile.TemporaryDirectory(prefix="lancefs-mount-", ignore_cleanup_errors=True)
         base = pathlib.Path(self._folder.name)
         self.path = pathlib.Path(on) if on else base / "mnt"
-        self.path.mkdir(exist_ok=True)
+        if not on:
+            self.path.mkdir()
         self.state = pathlib.Path(state) if state else base / "state"
         self.log = base / "log"
         command = [LANCEFS, "mount", str(uri), self.path, "-f", "-o", ",".join([f"state-dir={self.state}", *options]), *arguments]
