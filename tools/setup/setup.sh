@@ -57,5 +57,9 @@ build() {
     cat "$DEPS/cmake.log" >&2
     return 1
   }
-  ninja -C "$BUILD" --quiet "$@"
+  # Warnings of a compiler that is right by its own lights are no news to whoever builds; errors are.
+  ninja -C "$BUILD" "$@" >"$DEPS/build.log" 2>&1 || {
+    grep -A20 -E 'error|FAILED' "$DEPS/build.log" | head -100 >&2
+    return 1
+  }
 }

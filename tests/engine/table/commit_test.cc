@@ -17,7 +17,9 @@ std::vector<std::string> Names(ObjectStore& store, const std::string& prefix) {
   request.prefix = prefix;
   request.recursive = true;
   std::vector<std::string> names;
-  for (const ObjectMeta& object : store.List(request, OpContext())->objects) names.push_back(object.path);
+  const auto listing = store.List(request, OpContext());
+  EXPECT_TRUE(listing.ok());
+  for (const ObjectMeta& object : listing->objects) names.push_back(object.path);
   return names;
 }
 
