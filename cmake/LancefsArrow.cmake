@@ -34,4 +34,10 @@ target_precompile_headers(lancefs_arrow_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/
 function(lancefs_use_arrow_pch target)
   target_link_libraries(${target} PUBLIC lancefs_arrow)
   target_precompile_headers(${target} REUSE_FROM lancefs_arrow_pch)
+  # The header was compiled with -fPIC; -fPIE, CMake's choice for programs, would make it unusable.
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
 endfunction()

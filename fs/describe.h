@@ -30,7 +30,6 @@ std::string SchemaJson(const Schema& schema);
 std::string SchemaJson(const arrow::Schema& schema, const Schema& dataset_schema);
 // One line a field, indented by depth.
 std::string SchemaText(const Schema& schema);
-std::string TransactionJson(const pb::Transaction& transaction);
 // What the scan would do, and the question in words.
 Result<std::string> ExplainText(const Dataset& dataset, const BoundQuery& query);
 

@@ -229,6 +229,25 @@ void Filesystem::GetAttr(uint64_t ino, std::optional<uint64_t> handle, Caller ca
   });
 }
 
+void Filesystem::Lseek(uint64_t ino, uint64_t handle, uint64_t offset, bool hole, Caller caller, OpContext ctx, Reply<uint64_t> reply) {
+  const NodePtr node = Find(ino);
+  const std::shared_ptr<FileHandle> open = FindHandle(handle);
+  if (!node || !open) return reply(EBADF, 0);
+  if (open->file && open->file->direct_io()) return reply(EINVAL, 0);
+  Run<uint64_t>("lseek", PathOf(ino, ""), caller, ctx, [offset, hole, reply](int error, const uint64_t& size) {
+    if (error != 0) return reply(error, 0);
+    if (offset >= size) return reply(ENXIO, 0);
+    reply(0, hole ? size : offset);
+  }, [this, node, open](const Scope& scope) -> Result<uint64_t> {
+    if (auto append = AsAppend(node)) {
+      LANCEFS_ASSIGN_OR_RETURN(FileAttr attr, append->AreaAttr(open->area_handle));
+      return attr.size;
+    }
+    LANCEFS_ASSIGN_OR_RETURN(FileAttr attr, AttrOf(node, scope));
+    return attr.size;
+  });
+}
+
 Result<std::shared_ptr<AppendNode>> Filesystem::Writable(uint64_t ino, const std::string& name) const {
   const NodePtr node = Find(ino);
   if (!node) return Status::Stale("the directory is gone");

@@ -68,6 +68,9 @@ class Filesystem {
   void Forget(uint64_t ino, uint64_t count);
   void GetAttr(uint64_t ino, std::optional<uint64_t> handle, Caller caller, OpContext ctx, Reply<AttrReply> reply);
   void SetAttr(uint64_t ino, std::optional<uint64_t> handle, AttrChange change, Caller caller, OpContext ctx, Reply<AttrReply> reply);
+  // lseek with SEEK_DATA or (`hole`) SEEK_HOLE. EINVAL where the size is not known yet: there the end would be a hole
+  // for cp and grep, which compare it with the estimate that fstat gave them.
+  void Lseek(uint64_t ino, uint64_t handle, uint64_t offset, bool hole, Caller caller, OpContext ctx, Reply<uint64_t> reply);
   void ReadLink(uint64_t ino, Caller caller, OpContext ctx, Reply<std::string> reply);
 
   // The listing is taken once, here; reading the directory costs nothing.

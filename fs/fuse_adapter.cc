@@ -172,6 +172,20 @@ void OnGetAttr(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
   Fs(req).GetAttr(ino, HandleOf(info), CallerOf(req), ContextOf(request), ReplyAttr(request));
 }
 
+// The kernel asks for SEEK_DATA and SEEK_HOLE alone.
+void OnLseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file_info* info) {
+  if (info == nullptr || offset < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
+    fuse_reply_err(req, EINVAL);
+    return;
+  }
+  RequestPtr request = Track(req);
+  Fs(req).Lseek(ino, info->fh, static_cast<uint64_t>(offset), whence == SEEK_HOLE, CallerOf(req), ContextOf(request),
+                [request](int error, const uint64_t& position) {
+                  if (error != 0) fuse_reply_err(request->req, error);
+                  else fuse_reply_lseek(request->req, static_cast<off_t>(position));
+                });
+}
+
 void OnSetAttr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set, fuse_file_info* info) {
   AttrChange change;
   if (to_set & FUSE_SET_ATTR_MODE) change.mode = attr->st_mode & 07777;
@@ -397,6 +411,7 @@ fuse_lowlevel_ops Operations() {
   ops.forget_multi = OnForgetMulti;
   ops.getattr = OnGetAttr;
   ops.setattr = OnSetAttr;
+  ops.lseek = OnLseek;
   ops.readlink = OnReadLink;
   ops.opendir = OnOpenDir;
   ops.readdir = OnReadDir;
@@ -438,7 +453,11 @@ void RunFusermount(const std::string& mountpoint) {
 // Gives the absolute path of a directory that can be mounted on; clears what a killed daemon left.
 Result<std::string> PrepareMountpoint(const std::string& mountpoint) {
   struct stat attr;
-  if (::stat(mountpoint.c_str(), &attr) != 0 && errno == ENOTCONN) {
+  // Opening asks the daemon; stat alone may be answered from what the kernel remembers of a dead one.
+  const int fd = ::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool stale = fd < 0 && errno == ENOTCONN;
+  if (fd >= 0) ::close(fd);
+  if (stale) {
     Log(LogLevel::kWarn, "stale_mount", {{"mountpoint", mountpoint}});
     const std::string absolute = std::filesystem::absolute(mountpoint).lexically_normal().string();
     if (::umount2(absolute.c_str(), MNT_DETACH) != 0) RunFusermount(absolute);
@@ -634,6 +653,7 @@ Status Serve(const MountOptions& options, const std::string& mountpoint, Readine
   fs_options.state_directory = state.path();
   fs_options.uid = fs_options.append.uid = options.uid.value_or(::getuid());
   fs_options.gid = fs_options.append.gid = options.gid.value_or(::getgid());
+  if (fs_options.umask != 0) fs_options.append.umask = fs_options.umask;
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<Filesystem> filesystem,
                            Filesystem::Make(std::move(fs_options), OpContext().WithTimeout(options.open_timeout)));
   Session session;

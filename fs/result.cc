@@ -17,8 +17,7 @@ namespace {
 constexpr uint64_t kInMemory = 64 * 1024;          // longer results go to a file
 constexpr uint64_t kMaxLookahead = 32ULL << 20;
 constexpr uint64_t kSequentialSkip = 4ULL << 20;   // how far ahead a sequential reader's requests may arrive
-constexpr uint64_t kPunchStep = 8ULL << 20;
-constexpr uint64_t kKeepBehind = 2ULL << 20;       // of a window, behind its furthest reader
+constexpr uint64_t kKeepBehind = 2ULL << 20;       // of a window, behind its furthest reader: more than one request
 constexpr auto kWaitSlice = std::chrono::milliseconds(20);
 constexpr auto kPartialAfter = std::chrono::milliseconds(100);
 constexpr auto kRememberFailure = std::chrono::seconds(1);
@@ -70,6 +69,7 @@ Result<Bytes> ResultReader::Read(uint64_t offset, size_t size, const OpContext& 
       continue;
     }
     result_->target_ = std::max(result_->target_, wanted + lookahead_);
+    result_->wanted_ = std::max(result_->wanted_, wanted);
     result_->Kick();
     const auto done = [&] { return result_->size_ >= wanted || result_->state_ != QueryResult::State::kGrowing; };
     result_->changed_.wait_for(lock, kWaitSlice, done);
@@ -107,7 +107,9 @@ uint64_t QueryResult::size() const {
 
 bool QueryResult::WantsMore() const {
   if (cancel_.cancelled() || state_ == State::kFinal || state_ == State::kFailed) return false;
-  return completers_ > 0 || size_ < target_;
+  if (completers_ > 0) return true;
+  const bool tight = space_->used() >= space_->cap();
+  return size_ < (tight ? wanted_ : target_);
 }
 
 void QueryResult::Kick() {
@@ -196,14 +198,17 @@ Status QueryResult::MakeRoom(uint64_t bytes) {
       return Status::TooLarge("the result does not fit into the spill space of " + std::to_string(space_->cap()) + " bytes");
     }
     if (PunchBehindReaders()) continue;
-    std::unique_lock lock(mutex_);
+    std::lock_guard lock(mutex_);
     full_ = true;
     changed_.notify_all();  // who waits within a budget streams from here on
     if (finishers_ > 0) {
       return Status::TooLarge("the result does not fit into the spill space of " + std::to_string(space_->cap()) +
                               " bytes; read it from its start to its end, as a stream");
     }
-    changed_.wait_for(lock, kWaitSlice);  // until a reader has moved on
+    // Never a wait here, which would hold a thread of the pool: each stream may have one piece beyond the cap, and the
+    // next only when a reader waits for it (WantsMore).
+    space_->Take(bytes);
+    break;
   }
   std::lock_guard lock(mutex_);
   reserved_ += bytes;
@@ -219,9 +224,10 @@ bool QueryResult::PunchBehindReaders() {
     uint64_t furthest = 0;
     for (const auto& [reader, position] : open_) furthest = std::max(furthest, position);
     furthest = std::min(furthest, size_);
-    if (furthest < start_ + kKeepBehind + kPunchStep) return false;
+    if (furthest < kKeepBehind) return false;
     from = start_;
     to = (furthest - kKeepBehind) & ~uint64_t{4095};
+    if (to <= from) return false;
     start_ = to;
     reserved_ -= to - from;
   }
@@ -268,7 +274,6 @@ std::optional<Result<Bytes>> QueryResult::ReadReady(ResultReader* reader, uint64
         target_ = std::max(target_, reader->high_ + reader->lookahead_);
         Kick();
       }
-      if (start_ > 0) changed_.notify_all();  // the producer may wait for room
     }
     if (size == 0) return Result<Bytes>(Bytes());
     if (fd_ < 0) return Result<Bytes>(Bytes::FromString(memory_.substr(offset, size)));
@@ -309,7 +314,9 @@ Status QueryResult::RunFor(std::optional<std::chrono::milliseconds> budget, cons
   --completers_;
   if (!budget) --finishers_;
   if (!status.ok()) return status;
-  return state_ == State::kFailed ? error_ : Status::OK();
+  if (state_ == State::kFailed) return error_;
+  if (state_ != State::kFinal && cancel_.cancelled()) return Status::Cancelled("the query was stopped");
+  return Status::OK();
 }
 
 void QueryResult::Leave(ResultReader* reader) {

@@ -21,7 +21,7 @@
 // Bytes go to an unlinked file in the spill directory (small results stay in memory). All results
 // share one space; when it is used up, finished results that nobody reads go first, the oldest
 // ahead. If that does not help, a streaming result becomes a window: what its readers have passed
-// is punched out of the file. Its size can then not be asked for any more (kTooLarge), a reader who
+// is punched out of the file, and it goes on only when one of them waits (so each may exceed the space by a piece). Its size can then not be asked for any more (kTooLarge), a reader who
 // goes back gets kStale, and nobody else joins it. Formats whose readers begin at the end cannot be
 // a window: kTooLarge at open.
 //
@@ -75,6 +75,8 @@ class SpillSpace {
   SpillSpace(std::string directory, uint64_t cap) : directory_(std::move(directory)), cap_(cap) {}
   // False when `bytes` more would exceed the cap.
   bool Reserve(uint64_t bytes);
+  // The same whatever the cap says.
+  void Take(uint64_t bytes) { used_.fetch_add(bytes); }
   void Release(uint64_t bytes) { used_.fetch_sub(bytes); }
   uint64_t used() const { return used_.load(); }
   uint64_t cap() const { return cap_; }
@@ -172,6 +174,7 @@ class QueryResult : public std::enable_shared_from_this<QueryResult> {
   size_t finishers_ = 0;          // those without
   bool full_ = false;             // the spill space was used up once
   uint64_t target_ = 0;
+  uint64_t wanted_ = 0;           // where the furthest read that had to wait ends
   uint64_t size_ = 0;
   uint64_t start_ = 0;            // a window's first byte that is still there
   uint64_t reserved_ = 0;

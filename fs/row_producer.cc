@@ -78,8 +78,10 @@ class RowProducer : public ResultProducer {
   }
 
   void FetchAhead(const OpContext& ctx) {
-    pending_cancel_ = ctx.cancel;
-    pending_ = Async<BatchPtr>(BlockingPool(), [stream = stream_.get(), ctx]() -> Result<BatchPtr> { return stream->Next(ctx); });
+    // A token of its own: cancelling the caller's would cancel the result that everybody reads.
+    OpContext own = ctx;
+    own.cancel = pending_cancel_;
+    pending_ = Async<BatchPtr>(BlockingPool(), [stream = stream_.get(), own]() -> Result<BatchPtr> { return stream->Next(own); });
   }
 
   Status Render(const arrow::RecordBatch& batch, const ByteSink& sink) {

@@ -161,10 +161,7 @@ Result<std::shared_ptr<AppendArea>> Table::Append() {
   Result<std::shared_ptr<AppendArea>> made = mount_->options.make_append_area(std::move(options));
   append_tried_ = now;
   append_error_ = made.status();
-  if (made.ok()) {
-    append_ = *made;
-    append_made_.store(true);
-  }
+  if (made.ok()) append_ = *made;
   return made;
 }
 

@@ -100,7 +100,6 @@ class Table : public std::enable_shared_from_this<Table> {
   // Null where dropping is not allowed. Errors: what making it failed with (tried again after a second).
   Result<std::shared_ptr<AppendArea>> Append();
   std::shared_ptr<AppendArea> AppendIfMade();
-  bool append_made() const { return append_made_.load(); }
   bool may_append() const;
 
  private:
@@ -117,7 +116,6 @@ class Table : public std::enable_shared_from_this<Table> {
   std::mutex mutex_;
   std::map<uint64_t, std::shared_ptr<CachedDataset>> pinned_;  // guarded by mutex_, like all below; at most 256
   std::list<uint64_t> pinned_order_;                           // least recently used first
-  std::atomic<bool> append_made_{false};
   std::mutex append_mutex_;
   std::shared_ptr<AppendArea> append_;                         // guarded by append_mutex_, like all below
   Status append_error_;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "engine/format/transaction_json.h"
 #include "engine/format/deletion_vector.h"
 #include "fs/describe.h"
 #include "fs/files.h"
@@ -73,8 +74,8 @@ struct View {
     return table->uri() + "|" + std::to_string(dataset.version()) + "|" + FragmentKey() + what;
   }
   std::string FragmentKey() const { return fragment ? "fragments/" + std::to_string(*fragment) + "/" : ""; }
-  // Where this mount appends itself, the kernel must ask each time: whoever dropped rows finds them at once.
-  double entry_timeout() const { return !live() ? kForever : table->append_made() ? 0 : mount().refresh_seconds(); }
+  // Who appends here sees his own rows at once: the kernel asks again for every live name (from memory, RULES 20).
+  double entry_timeout() const { return !live() ? kForever : table->may_append() ? 0 : mount().refresh_seconds(); }
 };
 
 // What all directories have in common.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/manifest.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -14,6 +16,12 @@ constexpr std::string_view kSuffix = ".manifest";
 
 // Bits that must be equal in both words (formats/table.md 3).
 constexpr uint64_t kPairedFlags = (1ULL << 8) | (1ULL << 10) | (1ULL << 14) | (1ULL << 16);
+
+// Broken bytes are reported through Status; protobuf's own lines on stderr would only repeat it.
+const bool g_protobuf_is_quiet = [] {
+  google::protobuf::SetLogHandler(nullptr);
+  return true;
+}();
 
 Status Bad(const std::string& what) { return Status::Corruption("manifest: " + what); }
 

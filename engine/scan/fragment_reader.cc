@@ -82,6 +82,18 @@ uint64_t TypeBytes(const arrow::DataType& type) {
   return static_cast<uint64_t>((bits + 7) / 8);
 }
 
+// A file whose columns we cannot find must be refused: its fields would read as missing, that is as nulls.
+Status CheckReadable(const pb::DataFile& file) {
+  LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
+  if (version == FileVersion::kV0_1 || version == FileVersion::kV2_3) {
+    return Status::NotSupported("data file " + file.path() + ": reading file version " + std::string(FileVersionName(version)) + " is not supported");
+  }
+  if (file.column_indices_size() != file.fields_size()) {
+    return Status::NotSupported("data file " + file.path() + ": the manifest does not say which columns its fields are in");
+  }
+  return Status::OK();
+}
+
 // Reading whole spans and filtering in memory beats many tiny ranges when most of the span is wanted.
 bool BetterReadSpan(const RowSelection& rows, uint64_t count) {
   const uint64_t span = rows.back().end - rows.front().start;
@@ -123,6 +135,7 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
 
   std::vector<Future<OpenFile>> opening;
   for (const pb::DataFile& file : fragment.files()) {
+    LANCEFS_RETURN_NOT_OK(CheckReadable(file));
     FieldColumns columns;
     for (int i = 0; i < file.fields_size(); ++i) {
       const int32_t column = i < file.column_indices_size() ? file.column_indices(i) : -1;

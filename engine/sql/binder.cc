@@ -127,6 +127,24 @@ std::optional<Column> MoveLiteral(const Column& literal, const TypePtr& type, Co
   return moved;
 }
 
+// As in Comparison(): keeps the column's type where all items of an IN list have their value in it; false if not.
+Result<bool> MoveItems(const TypePtr& type, std::vector<NodePtr>* items) {
+  std::vector<NodePtr> moved;
+  for (const NodePtr& item : *items) {
+    const Column* constant = ConstantOf(item);
+    std::optional<Column> literal;
+    if (constant && constant->ConstantNull()) {
+      LANCEFS_ASSIGN_OR_RETURN(literal, NullColumn(type));
+    } else if (constant) {
+      literal = MoveLiteral(*constant, type, CompareOp::kEq);
+    }
+    if (!literal) return false;
+    moved.push_back(std::make_shared<ConstantNode>(*literal));
+  }
+  *items = std::move(moved);
+  return true;
+}
+
 }  // namespace
 
 bool IsSystemColumn(std::string_view name) {
@@ -297,7 +315,8 @@ Result<NodePtr> Binder::BindNegate(Ast* ast) {
     LANCEFS_ASSIGN_OR_RETURN(operand, Cast(*ast, std::move(operand), arrow::float32()));
   }
   const TypePtr result = operand->type();
-  return Call(*ast, result, {std::move(operand)}, [](const std::vector<Column>& in, int64_t rows) { return Negate(in[0], rows); });
+  return Call(*ast, result, {std::move(operand)},
+              [](const std::vector<Column>& in, int64_t rows) { return Negate(in[0], rows); });
 }
 
 Result<NodePtr> Binder::CoerceLiterals(const Ast& ast, const TypePtr& type) {
@@ -316,8 +335,11 @@ Result<NodePtr> Binder::CoerceLiterals(const Ast& ast, const TypePtr& type) {
       copy->Add(std::move(item));
     }
     LANCEFS_ASSIGN_OR_RETURN(NodePtr list, BindArray(copy.get()));
-    if (!IsListLike(*type) || !CanCast(*list->type(), *type)) return NodePtr();
-    return Cast(ast, std::move(list), type);
+    if (!IsListLike(*type) || type->id() == Type::MAP) return NodePtr();
+    const bool fixed = type->id() == Type::FIXED_SIZE_LIST;
+    const TypePtr target = fixed ? arrow::list(PlainType(static_cast<const arrow::BaseListType&>(*type).value_type())) : type;
+    if (!CanCast(*list->type(), *target)) return NodePtr();
+    return Cast(ast, std::move(list), target, true);  // items that do not fit are null, as in the reference
   }
   LANCEFS_ASSIGN_OR_RETURN(NodePtr literal, BindLiteral(ast));
   const TypePtr from = literal->type();
@@ -417,8 +439,9 @@ Result<NodePtr> Binder::BindArithmetic(const Ast& ast, NodePtr left, NodePtr rig
     if (!type || !IsInteger(*type)) return Error(ast, "'" + ast.text + "' takes integers");
     LANCEFS_ASSIGN_OR_RETURN(left, Cast(ast, std::move(left), type));
     LANCEFS_ASSIGN_OR_RETURN(right, Cast(ast, std::move(right), type));
-    return Call(ast, type, {std::move(left), std::move(right)},
-                [is_left = ast.text == "<<"](const std::vector<Column>& in, int64_t rows) { return Shift(is_left, in[0], in[1], rows); });
+    return Call(
+        ast, type, {std::move(left), std::move(right)},
+        [is_left = ast.text == "<<"](const std::vector<Column>& in, int64_t rows) { return Shift(is_left, in[0], in[1], rows); });
   }
   const ArithmeticTypes types = ArithmeticFor(ast.text, left->type(), right->type());
   if (!types.result) {
@@ -462,7 +485,8 @@ Result<NodePtr> Binder::BindConcat(const Ast& ast, NodePtr left, NodePtr right) 
 
 Result<NodePtr> Binder::BindRegex(const Ast& ast, NodePtr left, NodePtr right) {
   TypePtr type = LikeType(left->type(), right->type());
-  if (!type || IsBinary(*left->type())) return Error(ast, "'" + ast.text + "' needs strings, the left side is " + left->type()->ToString());
+  if (!type || IsBinary(*left->type()))
+    return Error(ast, "'" + ast.text + "' needs strings, the left side is " + left->type()->ToString());
   LANCEFS_ASSIGN_OR_RETURN(left, Cast(ast, std::move(left), type));
   LANCEFS_ASSIGN_OR_RETURN(right, Cast(ast, std::move(right), type));
   Status error;
@@ -514,23 +538,8 @@ Result<NodePtr> Binder::BindIn(Ast* ast, Place place) {
       common = std::move(wider);
       items.push_back(std::move(item));
     }
-    // As in Comparison(): keep the column's type where all items have their value in it.
-    std::vector<NodePtr> moved;
-    for (size_t i = 0; i < items.size(); ++i) {
-      const Column* constant = ConstantOf(items[i]);
-      std::optional<Column> literal;
-      if (constant && constant->ConstantNull()) {
-        LANCEFS_ASSIGN_OR_RETURN(literal, NullColumn(value->type()));
-      } else if (constant) {
-        literal = MoveLiteral(*constant, value->type(), CompareOp::kEq);
-      }
-      if (!literal) break;
-      moved.push_back(std::make_shared<ConstantNode>(*literal));
-    }
-    if (moved.size() == items.size()) {
-      items = std::move(moved);
-      common = value->type();
-    }
+    LANCEFS_ASSIGN_OR_RETURN(const bool moved, MoveItems(value->type(), &items));
+    if (moved) common = value->type();
   }
   if (common->id() == Type::HALF_FLOAT) common = arrow::float32();
   LANCEFS_ASSIGN_OR_RETURN(value, Cast(*ast, std::move(value), common));

@@ -3,6 +3,8 @@
 
 #include <arrow/compute/api.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -207,7 +209,11 @@ bool TextToDecimal(std::string_view text, int scale, int precision, Decimal256* 
   Decimal256 value;
   int32_t parsed_precision = 0;
   int32_t parsed_scale = 0;
-  if (text.empty() || text.size() > 200) return false;
+  if (text.size() > 200) return false;
+  if (std::none_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    *out = Decimal256(0);  // as the reference reads '', '-' and '.'
+    return text.empty() || text == " " || text == "-" || text == "+" || text == ".";
+  }
   if (!Decimal256::FromString(text, &value, &parsed_precision, &parsed_scale).ok()) return false;
   if (parsed_scale < 0) {
     if (!Rescale(value, parsed_scale, 0, 76, &value)) return false;
@@ -474,6 +480,15 @@ std::string FormatReal(T value) {
   return out;
 }
 
+// As Rust displays floats: never an exponent, no ".0".
+template <typename T>
+std::string DisplayReal(T value) {
+  if (!std::isfinite(value)) return FormatReal(value);
+  char text[512];  // the longest double in plain digits has 309 before or 1,100 behind the point
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed);
+  return error == std::errc() ? std::string(text, static_cast<size_t>(end - text)) : FormatReal(value);
+}
+
 std::string ZoneSuffix(const std::string& zone) {
   if (zone.empty()) return "";
   if (zone == "UTC" || zone == "Z" || zone == "+00:00") return "Z";
@@ -489,7 +504,8 @@ int64_t LocalValue(int64_t value, const arrow::TimestampType& type, std::string*
     return value + sign * seconds * UnitsPerSecond(type.unit());
   }
   if (type.timezone().empty() || *suffix == ZoneSuffix("UTC")) {
-    if (type.timezone() == "UTC" || type.timezone().empty() || type.timezone() == "Z" || type.timezone() == "+00:00") return value;
+    if (type.timezone() == "UTC" || type.timezone().empty() || type.timezone() == "Z" || type.timezone() == "+00:00")
+      return value;
     auto scalar = std::make_shared<arrow::TimestampScalar>(value, arrow::timestamp(type.unit(), type.timezone()));
     auto local = arrow::compute::LocalTimestamp(scalar);
     if (!local.ok()) return value;
@@ -607,8 +623,9 @@ Result<Column> CastTemporal(const Column& in, const TypePtr& type, bool try_cast
     source.array = local.make_array();
   }
   auto read = [&](int64_t row) {
-    return PhysOf(*source.type()) == Phys::kInt32 ? int64_t{reinterpret_cast<const int32_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row]}
-                                                  : reinterpret_cast<const int64_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row];
+    return PhysOf(*source.type()) == Phys::kInt32
+               ? int64_t{reinterpret_cast<const int32_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row]}
+               : reinterpret_cast<const int64_t*>(source.array->data()->buffers[1]->data())[source.array->offset() + row];
   };
   const int64_t from_units = UnitsPerSecond(UnitOf(*in.type()));
   const int64_t to_units = UnitsPerSecond(UnitOf(*type));
@@ -693,7 +710,7 @@ std::string ValueText(const Column& column, int64_t row) {
   if (IsTemporal(type) && PhysOf(type) != Phys::kOther) return TemporalText(column, row);
   switch (PhysOf(type)) {
     case Phys::kBool: return Bools(column)[row] ? "true" : "false";
-    case Phys::kHalf: return FormatReal(HalfToFloat(Values<uint16_t>(column)[row]));
+    case Phys::kHalf: return DisplayReal(HalfToFloat(Values<uint16_t>(column)[row]));
     case Phys::kFloat: return FormatReal(Values<float>(column)[row]);
     case Phys::kDouble: return FormatReal(Values<double>(column)[row]);
     case Phys::kDecimal128:
@@ -716,12 +733,19 @@ std::string ValueText(const Column& column, int64_t row) {
   return scalar.ok() ? (*scalar)->ToString() : "";
 }
 
+std::string DisplayText(const Column& column, int64_t row) {
+  if (!column.IsNull(row) && column.type()->id() == Type::FLOAT) return DisplayReal(Values<float>(column)[row]);
+  if (!column.IsNull(row) && column.type()->id() == Type::DOUBLE) return DisplayReal(Values<double>(column)[row]);
+  return ValueText(column, row);
+}
+
 bool CanCast(const arrow::DataType& from, const arrow::DataType& to) {
   if (from.Equals(to) || from.id() == Type::NA) return true;
   const bool from_number = IsNumeric(from);
   const bool to_number = IsNumeric(to);
   if (IsString(from)) {
-    return to_number || IsString(to) || IsBinary(to) || to.id() == Type::BOOL || (IsTemporal(to) && to.id() != Type::DURATION && PhysOf(to) != Phys::kOther);
+    return to_number || IsString(to) || IsBinary(to) || to.id() == Type::BOOL ||
+           (IsTemporal(to) && to.id() != Type::DURATION && PhysOf(to) != Phys::kOther);
   }
   if (IsString(to)) return PhysOf(from) != Phys::kOther || IsListLike(from);
   if (from_number && to_number) return true;
@@ -730,7 +754,8 @@ bool CanCast(const arrow::DataType& from, const arrow::DataType& to) {
   if (IsBinary(from) && IsBinary(to)) return true;
   const bool from_time = IsTemporal(from) && PhysOf(from) != Phys::kOther;
   const bool to_time = IsTemporal(to) && PhysOf(to) != Phys::kOther;
-  if (from_time && IsPlainNumber(to)) return true;
+  if (from_time && IsInteger(to)) return true;
+  if (from_time && IsFloat(to)) return from.id() != Type::DATE32 && from.id() != Type::DATE64;
   if (IsInteger(from) && to_time) return true;
   if (from_time && to_time) {
     auto is_date = [](const arrow::DataType& type) { return type.id() == Type::DATE32 || type.id() == Type::DATE64; };

@@ -23,6 +23,9 @@ Result<Column> CastColumn(const Column& column, const TypePtr& type, bool try_ca
 // The text of row `row` as CAST(.. AS string) gives it; `column` is not null there.
 std::string ValueText(const Column& column, int64_t row);
 
+// The same with floats in plain digits, as half floats and items of joined lists are printed: 1, 0.0000001, -0.
+std::string DisplayText(const Column& column, int64_t row);
+
 // Seconds east of UTC of the wall clock `local_seconds` in `zone`; kInvalidArgument for an unknown zone.
 Result<std::shared_ptr<arrow::Array>> LocalToUtc(const std::shared_ptr<arrow::Array>& timestamps, const TypePtr& type);
 

@@ -116,7 +116,8 @@ Result<std::shared_ptr<arrow::Buffer>> NewBuffer(int64_t bytes) {
   return buffer;
 }
 
-Result<std::shared_ptr<arrow::Buffer>> CombineValidity(const Column* const* columns, int count, int64_t rows, int64_t* null_count) {
+Result<std::shared_ptr<arrow::Buffer>> CombineValidity(const Column* const* columns, int count, int64_t rows,
+                                                       int64_t* null_count) {
   std::shared_ptr<arrow::Buffer> result;
   bool owned = false;
   *null_count = 0;

@@ -46,7 +46,8 @@ Result<Column> NullColumn(const std::shared_ptr<arrow::DataType>& type);
 
 // Validity of `rows` rows that are valid in every column, from bit 0; null when all are. A constant null
 // must have been handled before. `null_count` is set.
-Result<std::shared_ptr<arrow::Buffer>> CombineValidity(const Column* const* columns, int count, int64_t rows, int64_t* null_count);
+Result<std::shared_ptr<arrow::Buffer>> CombineValidity(const Column* const* columns, int count, int64_t rows,
+                                                       int64_t* null_count);
 
 Result<std::shared_ptr<arrow::Buffer>> NewBitmap(int64_t rows, bool value = false);
 Result<std::shared_ptr<arrow::Buffer>> NewBuffer(int64_t bytes);

@@ -3,6 +3,7 @@
 
 #include <arrow/compute/initialize.h>
 
+#include <map>
 #include <mutex>
 #include <unordered_set>
 
@@ -24,7 +25,8 @@ using sql::NodePtr;
 
 class BoundExpression : public Expression {
  public:
-  BoundExpression(NodePtr node, std::string text, bool is_or, std::set<std::string> columns, std::set<std::vector<std::string>> paths)
+  BoundExpression(NodePtr node, std::string text, bool is_or, std::set<std::string> columns,
+                  std::set<std::vector<std::string>> paths)
       : node_(std::move(node)), text_(std::move(text)), is_or_(is_or), columns_(std::move(columns)), paths_(std::move(paths)) {
     column_ = dynamic_cast<const sql::ColumnNode*>(node_.get());
     type_ = column_ ? column_->raw_type() : node_->type();
@@ -162,7 +164,8 @@ Status CheckTyped(std::string_view column, const std::shared_ptr<arrow::DataType
   Binder binder("", empty);
   auto constant = binder.TypedConstant(value, type);
   if (constant.ok()) return Status::OK();
-  return Status::InvalidArgument("column '" + std::string(column) + "' is " + type->ToString() + ", '" + value + "' is no such value");
+  return Status::InvalidArgument("column '" + std::string(column) + "' is " + type->ToString() + ", '" + value +
+                                 "' is no such value");
 }
 
 // `value` as a literal that the binder reads in the column's type.
@@ -186,7 +189,8 @@ Result<AstPtr> PredicateAst(std::string_view column, std::string_view op, std::s
     return ast;
   }
   if (op == "like" || (op == "contains" && sql::IsString(*type))) {
-    if (!sql::IsString(*type)) return Status::InvalidArgument("like needs a string column, '" + std::string(column) + "' is " + type->ToString());
+    if (!sql::IsString(*type))
+      return Status::InvalidArgument("like needs a string column, '" + std::string(column) + "' is " + type->ToString());
     auto ast = std::make_unique<Ast>(op == "like" ? AstKind::kLike : AstKind::kFunction, 0, op == "like" ? "" : "contains");
     ast->Add(std::move(name));
     ast->Add(std::make_unique<Ast>(AstKind::kString, 0, text));
@@ -195,7 +199,8 @@ Result<AstPtr> PredicateAst(std::string_view column, std::string_view op, std::s
   auto value_type = type;
   if (op == "contains") {
     if (!sql::IsListLike(*type) || type->id() == arrow::Type::MAP) {
-      return Status::InvalidArgument("contains needs a string or list column, '" + std::string(column) + "' is " + type->ToString());
+      return Status::InvalidArgument("contains needs a string or list column, '" + std::string(column) + "' is " +
+                                     type->ToString());
     }
     value_type = sql::PlainType(static_cast<const arrow::BaseListType&>(*type).value_type());
   }
@@ -211,7 +216,8 @@ Result<AstPtr> PredicateAst(std::string_view column, std::string_view op, std::s
                                                                {"gt", ">"}, {"ge", ">="}, {"in", ""}, {"contains", "array_has"}};
   const auto found = kOps.find(op);
   if (found == kOps.end()) {
-    return Status::InvalidArgument("unknown operator '" + std::string(op) + "' (known: eq ne lt le gt ge in like isnull contains)");
+    return Status::InvalidArgument("unknown operator '" + std::string(op) +
+                                   "' (known: eq ne lt le gt ge in like isnull contains)");
   }
   ast->text = found->second;
   return ast;
@@ -261,14 +267,17 @@ ExpressionPtr AndExpressions(ExpressionPtr left, ExpressionPtr right) {
   paths.insert(b.column_paths().begin(), b.column_paths().end());
   auto text = [](const BoundExpression& e) { return e.is_or() ? "(" + e.ToString() + ")" : e.ToString(); };
   NodePtr node = std::make_shared<sql::LogicNode>(true, std::vector<NodePtr>{a.node(), b.node()});
-  return std::make_shared<BoundExpression>(std::move(node), text(a) + " AND " + text(b), false, std::move(columns), std::move(paths));
+  return std::make_shared<BoundExpression>(std::move(node), text(a) + " AND " + text(b), false, std::move(columns),
+                                           std::move(paths));
 }
 
 Result<std::shared_ptr<arrow::BooleanArray>> EvaluateFilter(const Expression& filter, const arrow::RecordBatch& batch) {
   return Guarded([&]() -> Result<std::shared_ptr<arrow::BooleanArray>> {
-    if (filter.type()->id() != arrow::Type::BOOL) return Status::InvalidArgument("the filter is not boolean: " + filter.ToString());
+    if (filter.type()->id() != arrow::Type::BOOL)
+      return Status::InvalidArgument("the filter is not boolean: " + filter.ToString());
     LANCEFS_ASSIGN_OR_RETURN(auto array, filter.Evaluate(batch));
-    if (array->null_count() == 0 && array->type_id() == arrow::Type::BOOL) return std::static_pointer_cast<arrow::BooleanArray>(array);
+    if (array->null_count() == 0 && array->type_id() == arrow::Type::BOOL)
+      return std::static_pointer_cast<arrow::BooleanArray>(array);
     LANCEFS_ASSIGN_OR_RETURN(Column truth, sql::IsTruth(Column{array, false}, batch.num_rows(), true, false));
     return std::static_pointer_cast<arrow::BooleanArray>(truth.array);
   });
@@ -320,6 +329,8 @@ Result<ExpressionPtr> MakeColumnPredicate(std::string_view column, std::string_v
   });
 }
 
-std::string NearestColumn(std::string_view name, const arrow::Schema& schema) { return sql::NearestName(name, FieldNames(schema)); }
+std::string NearestColumn(std::string_view name, const arrow::Schema& schema) {
+  return sql::NearestName(name, FieldNames(schema));
+}
 
 }  // namespace lancefs

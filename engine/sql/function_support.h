@@ -66,7 +66,8 @@ Result<Column> MapValues(const std::vector<Column>& in, int64_t rows, const Type
     if (make(i, &out[i])) continue;
     if (!own) {
       LANCEFS_ASSIGN_OR_RETURN(validity, NewBitmap(count, true));
-      if (inputs) std::memcpy(validity->mutable_data(), inputs->data(), static_cast<size_t>(arrow::bit_util::BytesForBits(count)));
+      if (inputs)
+        std::memcpy(validity->mutable_data(), inputs->data(), static_cast<size_t>(arrow::bit_util::BytesForBits(count)));
       own = true;
     }
     arrow::bit_util::ClearBit(validity->mutable_data(), i);

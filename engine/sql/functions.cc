@@ -70,13 +70,16 @@ Result<BoundFunction> ArrowCastFunction(const std::string& name, const Types& ty
   const std::string text{Strings(*constants[1])[0]};
   const TypePtr type = ArrowTypeByName(text);
   if (!type) return Status::InvalidArgument(name + "(): unknown type '" + text + "'");
-  if (!CanCast(*types[0], *type)) return Status::InvalidArgument(name + "(): cannot cast " + types[0]->ToString() + " to " + type->ToString());
+  if (!CanCast(*types[0], *type))
+    return Status::InvalidArgument(name + "(): cannot cast " + types[0]->ToString() + " to " + type->ToString());
   const bool try_cast = name == "arrow_try_cast";
-  return BoundFunction{types, type, [type, try_cast](const std::vector<Column>& in, int64_t) { return CastColumn(in[0], type, try_cast); }};
+  return BoundFunction{types, type,
+                       [type, try_cast](const std::vector<Column>& in, int64_t) { return CastColumn(in[0], type, try_cast); }};
 }
 
 const std::vector<FunctionEntry>& CastFunctions() {
-  static const std::vector<FunctionEntry> entries = {{"arrow_cast", 2, 2, ArrowCastFunction}, {"arrow_try_cast", 2, 2, ArrowCastFunction}};
+  static const std::vector<FunctionEntry> entries = {{"arrow_cast", 2, 2, ArrowCastFunction},
+                                                     {"arrow_try_cast", 2, 2, ArrowCastFunction}};
   return entries;
 }
 
@@ -91,17 +94,21 @@ const std::unordered_map<std::string, const FunctionEntry*>& Table() {
   return table;
 }
 
+// Damerau and Levenshtein's distance, ignoring case: two neighbours that changed places are one error.
 size_t EditDistance(std::string_view a, std::string_view b) {
+  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  auto same = [&](size_t i, size_t j) { return lower(a[i - 1]) == lower(b[j - 1]); };
+  std::vector<size_t> before(b.size() + 1);
+  std::vector<size_t> above(b.size() + 1);
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    before.swap(above);
+    above.swap(row);
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1)});
-      diagonal = above;
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (same(i, j) ? 0 : 1)});
+      if (i > 1 && j > 1 && same(i, j - 1) && same(i - 1, j)) row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row[b.size()];
@@ -111,12 +118,13 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 
 std::string NearestName(std::string_view name, const std::vector<std::string>& names) {
   std::string best;
-  size_t best_distance = std::max<size_t>(name.size() / 3, 1) + 1;  // further ones are no typing error
+  size_t best_distance = std::max<size_t>(name.size() / 3, 2) + 1;  // further ones are no typing error
   if (name.size() > 256) return best;
   for (const std::string& candidate : names) {
     if (candidate.size() > 256) continue;
     const size_t distance = EditDistance(name, candidate);
-    if (distance < best_distance) {
+    const bool related = 2 * distance <= std::max(name.size(), candidate.size());  // of short names something must be left
+    if (related && distance < best_distance) {
       best_distance = distance;
       best = candidate;
     }
@@ -135,6 +143,7 @@ std::vector<std::string> FunctionNames() {
 Result<BoundFunction> BindFunction(const std::string& name, const Types& types, const Constants& constants) {
   const auto found = Table().find(name);
   if (found == Table().end()) {
+    if (name.starts_with("json_")) return Status::NotFound("unknown function '" + name + "' (there are no JSON functions)");
     const std::string nearest = NearestName(name, FunctionNames());
     return Status::NotFound("unknown function '" + name + "'" + (nearest.empty() ? "" : ", did you mean '" + nearest + "'?"));
   }

@@ -351,7 +351,8 @@ Status IntegerLoop(char op, const Column& left, const Column& right, int64_t row
         if (r[i] == 0) return DivisionByZero();
         if constexpr (std::is_signed_v<T>) {
           if (r[i] == -1) {
-            if (op == '/' && l[i] == std::numeric_limits<T>::min()) return Status::InvalidArgument("integer overflow in division");
+            if (op == '/' && l[i] == std::numeric_limits<T>::min())
+              return Status::InvalidArgument("integer overflow in division");
             out[i] = op == '/' ? static_cast<T>(-l[i]) : T{0};
             continue;
           }
@@ -385,6 +386,7 @@ Decimal256 TenTo(int exponent) {
 
 bool MultiplyExact(const Decimal256& a, const Decimal256& b, Decimal256* out) {
   *out = a * b;
+  if (a.FitsInPrecision(38) && b.FitsInPrecision(38)) return true;  // 76 digits are no overflow
   return a == Decimal256(0) || (*out / a == b);
 }
 
@@ -435,12 +437,15 @@ Result<Column> DecimalArithmetic(char op, const Column& left, const Column& righ
   };
   const auto l = read(left);
   const auto r = read(right);
-  const int limit = wide ? 76 : 38;
   for (int64_t i = 0; i < rows; ++i) {
     Decimal256 value(0);
     if (!validity || GetBit(validity->data(), i)) {
       LANCEFS_RETURN_NOT_OK(DecimalValue(op, l(i), r(i), l_factor, r_factor, &value));
-      if (!value.FitsInPrecision(limit)) return Status::InvalidArgument("decimal overflow");
+      // Only what the memory cannot hold is an overflow: the reference gives 39 digits, too, where they fit.
+      const auto words = value.little_endian_array();
+      const uint64_t sign = words[1] >> 63 ? ~uint64_t{0} : 0;
+      const bool fits = wide ? value.FitsInPrecision(76) : words[2] == sign && words[3] == sign;
+      if (!fits) return Status::InvalidArgument("decimal overflow");
     }
     if (wide) {
       value.ToBytes(buffer->mutable_data() + i * width);

@@ -15,7 +15,8 @@ bool IsList(const arrow::DataType& type) {
 }
 TypePtr ItemType(const arrow::DataType& list) { return PlainType(static_cast<const arrow::BaseListType&>(list).value_type()); }
 Status NeedsList(const std::string& name, size_t argument, const TypePtr& type) {
-  return Status::InvalidArgument(name + "() needs a list as argument " + std::to_string(argument + 1) + ", this is " + type->ToString());
+  return Status::InvalidArgument(name + "() needs a list as argument " + std::to_string(argument + 1) + ", this is " +
+                                 type->ToString());
 }
 
 // The items of a list column in `type`, with the column's own offsets.
@@ -102,21 +103,22 @@ Result<BoundFunction> PositionFunction(const std::string& name, const Types& typ
   LANCEFS_ASSIGN_OR_RETURN(TypePtr type, NeedleType(name, types));
   Types arguments = {types[0], type};
   if (types.size() > 2) arguments.push_back(arrow::int64());
-  return BoundFunction{std::move(arguments), arrow::uint64(), [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::uint64());
-    const Lists lists(in[0]);
-    LANCEFS_ASSIGN_OR_RETURN(Column matches, MatchItems(in, lists, ResultRows(in, rows), type));
-    const bool unknown = matches.constant;
-    const Bools bits(matches);
-    return MapValues<uint64_t>(in, rows, arrow::uint64(), [&](int64_t row, uint64_t* out) {
-      const int64_t from = in.size() > 2 ? Values<int64_t>(in[2])[row] - 1 : 0;
-      for (int64_t k = std::max<int64_t>(from, 0); k < lists.Size(row) && !unknown; ++k) {
-        const int64_t at = lists.Begin(row) + k;
-        if (bits[at] && !matches.array->IsNull(at)) return *out = static_cast<uint64_t>(k + 1), true;
-      }
-      return false;
-    });
-  }};
+  return BoundFunction{std::move(arguments), arrow::uint64(),
+                       [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+                         if (AnyConstantNull(in)) return NullColumn(arrow::uint64());
+                         const Lists lists(in[0]);
+                         LANCEFS_ASSIGN_OR_RETURN(Column matches, MatchItems(in, lists, ResultRows(in, rows), type));
+                         const bool unknown = matches.constant;
+                         const Bools bits(matches);
+                         return MapValues<uint64_t>(in, rows, arrow::uint64(), [&](int64_t row, uint64_t* out) {
+                           const int64_t from = in.size() > 2 ? Values<int64_t>(in[2])[row] - 1 : 0;
+                           for (int64_t k = std::max<int64_t>(from, 0); k < lists.Size(row) && !unknown; ++k) {
+                             const int64_t at = lists.Begin(row) + k;
+                             if (bits[at] && !matches.array->IsNull(at)) return *out = static_cast<uint64_t>(k + 1), true;
+                           }
+                           return false;
+                         });
+                       }};
 }
 
 // array_has_any, array_has_all: nulls in the lists equal each other.
@@ -132,6 +134,11 @@ Result<BoundFunction> HasManyFunction(const std::string& name, const Types& type
   }
   const bool all = name.ends_with("all");
   return BoundFunction{types, arrow::boolean(), [type, all](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+    const bool nothing_wanted = in[1].constant && !in[1].ConstantNull() && Lists(in[1]).Size(0) == 0;
+    if (all && nothing_wanted && !in[0].ConstantNull()) {  // true as in the reference, also of null
+      LANCEFS_ASSIGN_OR_RETURN(auto bits, NewBitmap(1, true));
+      return MakeBools(std::move(bits), nullptr, 1, true);
+    }
     if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
     const Lists lists(in[0]);
     const Lists others(in[1]);
@@ -184,7 +191,8 @@ Result<BoundFunction> ExtremeFunction(const std::string& name, const Types& type
         const int64_t at = lists.Begin(row) + k;
         if (items.array->IsNull(at)) continue;
         if (best >= 0) {
-          LANCEFS_ASSIGN_OR_RETURN(Column better, Compare(op, Column{items.array->Slice(at, 1), true}, Column{items.array->Slice(best, 1), true}, 1));
+          LANCEFS_ASSIGN_OR_RETURN(
+              Column better, Compare(op, Column{items.array->Slice(at, 1), true}, Column{items.array->Slice(best, 1), true}, 1));
           if (!Bools(better)[0]) continue;
         }
         best = at;
@@ -220,7 +228,7 @@ Result<BoundFunction> JoinFunction(const std::string& name, const Types& types, 
         const bool null = items->IsNull(k);
         if (null && in.size() < 3) continue;
         if (!first) out->append(separators[row]);
-        out->append(null ? std::string(Strings(in[2])[row]) : ValueText(item_column, k));
+        out->append(null ? std::string(Strings(in[2])[row]) : DisplayText(item_column, k));
         first = false;
       }
       return true;
@@ -232,7 +240,8 @@ Result<BoundFunction> JoinFunction(const std::string& name, const Types& types, 
 
 Result<BoundFunction> BindElement(const TypePtr& list, const TypePtr& index) {
   if (!IsList(*list)) return Status::InvalidArgument("an index needs a list, this is " + list->ToString());
-  if (!IsInteger(*index) && index->id() != Type::NA) return Status::InvalidArgument("a list index is an integer, this is " + index->ToString());
+  if (!IsInteger(*index) && index->id() != Type::NA)
+    return Status::InvalidArgument("a list index is an integer, this is " + index->ToString());
   const TypePtr type = ItemType(*list);
   return BoundFunction{{list, arrow::int64()}, type, [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
     if (AnyConstantNull(in)) return NullColumn(type);
@@ -290,17 +299,23 @@ Result<Column> MakeList(const std::vector<Column>& in, int64_t rows, const TypeP
 
 const std::vector<FunctionEntry>& ListFunctions() {
   static const std::vector<FunctionEntry> entries = {
-      {"array_length", 1, 2, LengthFunction}, {"list_length", 1, 2, LengthFunction}, {"cardinality", 1, 1, LengthFunction},
-      {"empty", 1, 1, EmptyFunction}, {"array_empty", 1, 1, EmptyFunction}, {"list_empty", 1, 1, EmptyFunction},
-      {"array_has", 2, 2, HasFunction}, {"array_contains", 2, 2, HasFunction}, {"list_has", 2, 2, HasFunction}, {"list_contains", 2, 2, HasFunction},
-      {"array_has_any", 2, 2, HasManyFunction}, {"list_has_any", 2, 2, HasManyFunction}, {"arrays_overlap", 2, 2, HasManyFunction},
-      {"array_has_all", 2, 2, HasManyFunction}, {"list_has_all", 2, 2, HasManyFunction},
-      {"array_position", 2, 3, PositionFunction}, {"list_position", 2, 3, PositionFunction}, {"array_indexof", 2, 3, PositionFunction},
-      {"list_indexof", 2, 3, PositionFunction},
-      {"array_element", 2, 2, ElementFunction}, {"array_extract", 2, 2, ElementFunction}, {"list_element", 2, 2, ElementFunction},
-      {"list_extract", 2, 2, ElementFunction}, {"make_array", 0, -1, MakeArrayFunction}, {"make_list", 0, -1, MakeArrayFunction},
-      {"array_max", 1, 1, ExtremeFunction}, {"list_max", 1, 1, ExtremeFunction}, {"array_min", 1, 1, ExtremeFunction}, {"list_min", 1, 1, ExtremeFunction},
-      {"array_to_string", 2, 3, JoinFunction}, {"list_to_string", 2, 3, JoinFunction}, {"array_join", 2, 3, JoinFunction}, {"list_join", 2, 3, JoinFunction},
+      {"array_length", 1, 2, LengthFunction},    {"list_length", 1, 2, LengthFunction},
+      {"cardinality", 1, 1, LengthFunction},     {"empty", 1, 1, EmptyFunction},
+      {"array_empty", 1, 1, EmptyFunction},      {"list_empty", 1, 1, EmptyFunction},
+      {"array_has", 2, 2, HasFunction},          {"array_contains", 2, 2, HasFunction},
+      {"list_has", 2, 2, HasFunction},           {"list_contains", 2, 2, HasFunction},
+      {"array_has_any", 2, 2, HasManyFunction},  {"list_has_any", 2, 2, HasManyFunction},
+      {"arrays_overlap", 2, 2, HasManyFunction}, {"array_has_all", 2, 2, HasManyFunction},
+      {"list_has_all", 2, 2, HasManyFunction},   {"array_position", 2, 3, PositionFunction},
+      {"list_position", 2, 3, PositionFunction}, {"array_indexof", 2, 3, PositionFunction},
+      {"list_indexof", 2, 3, PositionFunction},  {"array_element", 2, 2, ElementFunction},
+      {"array_extract", 2, 2, ElementFunction},  {"list_element", 2, 2, ElementFunction},
+      {"list_extract", 2, 2, ElementFunction},   {"make_array", 0, -1, MakeArrayFunction},
+      {"make_list", 0, -1, MakeArrayFunction},   {"array_max", 1, 1, ExtremeFunction},
+      {"list_max", 1, 1, ExtremeFunction},       {"array_min", 1, 1, ExtremeFunction},
+      {"list_min", 1, 1, ExtremeFunction},       {"array_to_string", 2, 3, JoinFunction},
+      {"list_to_string", 2, 3, JoinFunction},    {"array_join", 2, 3, JoinFunction},
+      {"list_join", 2, 3, JoinFunction},
   };
   return entries;
 }

@@ -31,7 +31,8 @@ TypePtr FloatFor(const TypePtr& type) { return type->id() == Type::FLOAT ? arrow
 template <typename T>
 T RoundHalfAway(T value) { return std::round(value); }
 
-// The reference's logarithms give a positive NaN, which is greater than all numbers.
+// The reference's logarithms give a positive NaN, which is greater than all numbers; of floats ln and log2 give a
+// negative one (UnaryFunction).
 double Ln(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log(x); }
 double Log2(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log2(x); }
 double Log10(double x) { return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::log10(x); }
@@ -63,7 +64,12 @@ Result<BoundFunction> UnaryFunction(const std::string& name, const Types& types,
     if (AnyConstantNull(in)) return NullColumn(type);
     if (type->id() == Type::FLOAT) {
       const Values<float> values(in[0]);
-      return MapValues<float>(in, rows, type, [&](int64_t row, float* out) { return *out = static_cast<float>(function(values[row])), true; });
+      const bool negative_nan = function == Ln || function == Log2;
+      return MapValues<float>(in, rows, type, [&](int64_t row, float* out) {
+        *out = static_cast<float>(function(values[row]));
+        if (negative_nan && values[row] < 0) *out = -std::numeric_limits<float>::quiet_NaN();
+        return true;
+      });
     }
     const Values<double> values(in[0]);
     return MapValues<double>(in, rows, type, [&](int64_t row, double* out) { return *out = function(values[row]), true; });
@@ -72,7 +78,9 @@ Result<BoundFunction> UnaryFunction(const std::string& name, const Types& types,
 
 Result<BoundFunction> AbsFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_RETURN_NOT_OK(CheckNumbers(name, types));
-  const TypePtr type = types[0]->id() == Type::HALF_FLOAT ? arrow::float32() : types[0]->id() == Type::NA ? arrow::float64() : types[0];
+  const TypePtr type = types[0]->id() == Type::HALF_FLOAT ? arrow::float32()
+                       : types[0]->id() == Type::NA       ? arrow::float64()
+                                                          : types[0];
   return BoundFunction{{type}, type, [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
     if (AnyConstantNull(in)) return NullColumn(type);
     if (IsDecimal(*type)) {
@@ -122,10 +130,12 @@ Result<BoundFunction> RoundFunction(const std::string& name, const Types& types,
     auto digits = [&](int64_t row) { return has_digits ? Values<int64_t>(in[1])[row] : 0; };
     if (type->id() == Type::FLOAT) {
       const Values<float> values(in[0]);
-      return MapValues<float>(in, rows, type, [&](int64_t row, float* out) { return *out = RoundTo(values[row], digits(row), truncate), true; });
+      return MapValues<float>(in, rows, type,
+                              [&](int64_t row, float* out) { return *out = RoundTo(values[row], digits(row), truncate), true; });
     }
     const Values<double> values(in[0]);
-    return MapValues<double>(in, rows, type, [&](int64_t row, double* out) { return *out = RoundTo(values[row], digits(row), truncate), true; });
+    return MapValues<double>(in, rows, type,
+                             [&](int64_t row, double* out) { return *out = RoundTo(values[row], digits(row), truncate), true; });
   }};
 }
 
@@ -143,65 +153,81 @@ bool IntegerPower(int64_t base, int64_t exponent, int64_t* out) {
 Result<BoundFunction> PowerFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_RETURN_NOT_OK(CheckNumbers(name, types));
   if (IsInteger(*types[0]) && IsInteger(*types[1])) {
-    return BoundFunction{{arrow::int64(), arrow::int64()}, arrow::int64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-      if (AnyConstantNull(in)) return NullColumn(arrow::int64());
-      const Values<int64_t> bases(in[0]);
-      const Values<int64_t> exponents(in[1]);
-      Status error;
-      LANCEFS_ASSIGN_OR_RETURN(Column result, MapValues<int64_t>(in, rows, arrow::int64(), [&](int64_t row, int64_t* out) {
-        if (exponents[row] < 0) error = Status::InvalidArgument("power(): a negative exponent needs a float base");
-        else if (!IntegerPower(bases[row], exponents[row], out)) error = Status::InvalidArgument("integer overflow in power()");
-        return true;
-      }));
-      if (!error.ok()) return error;
-      return result;
-    }};
+    return BoundFunction{
+        {arrow::int64(), arrow::int64()}, arrow::int64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+          if (AnyConstantNull(in)) return NullColumn(arrow::int64());
+          const Values<int64_t> bases(in[0]);
+          const Values<int64_t> exponents(in[1]);
+          Status error;
+          LANCEFS_ASSIGN_OR_RETURN(Column result, MapValues<int64_t>(in, rows, arrow::int64(), [&](int64_t row, int64_t* out) {
+                                     if (exponents[row] < 0)
+                                       error = Status::InvalidArgument("power(): a negative exponent needs a float base");
+                                     else if (!IntegerPower(bases[row], exponents[row], out))
+                                       error = Status::InvalidArgument("integer overflow in power()");
+                                     return true;
+                                   }));
+          if (!error.ok()) return error;
+          return result;
+        }};
   }
-  return BoundFunction{{arrow::float64(), arrow::float64()}, arrow::float64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::float64());
-    const Values<double> bases(in[0]);
-    const Values<double> exponents(in[1]);
-    return MapValues<double>(in, rows, arrow::float64(), [&](int64_t row, double* out) { return *out = std::pow(bases[row], exponents[row]), true; });
-  }};
+  return BoundFunction{
+      {arrow::float64(), arrow::float64()}, arrow::float64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(arrow::float64());
+        const Values<double> bases(in[0]);
+        const Values<double> exponents(in[1]);
+        return MapValues<double>(in, rows, arrow::float64(),
+                                 [&](int64_t row, double* out) { return *out = std::pow(bases[row], exponents[row]), true; });
+      }};
 }
 
 Result<BoundFunction> PairFunction(const std::string& name, const Types& types, const Constants&) {  // atan2, log(b, x), nanvl
   LANCEFS_RETURN_NOT_OK(CheckNumbers(name, types));
   const bool single = types.size() == 1;
   const char kind = name[0];
-  return BoundFunction{Types(types.size(), arrow::float64()), arrow::float64(), [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::float64());
-    const Values<double> a(in[0]);
-    const Values<double> b(in[single ? 0 : 1]);
-    return MapValues<double>(in, rows, arrow::float64(), [&](int64_t row, double* out) {
-      if (kind == 'a') *out = std::atan2(a[row], b[row]);
-      else if (kind == 'n') *out = std::isnan(a[row]) ? b[row] : a[row];
-      else *out = single ? std::log10(a[row]) : std::log(b[row]) / std::log(a[row]);
-      return true;
-    });
-  }};
+  return BoundFunction{Types(types.size(), arrow::float64()), arrow::float64(),
+                       [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+                         if (AnyConstantNull(in)) return NullColumn(arrow::float64());
+                         const Values<double> a(in[0]);
+                         const Values<double> b(in[single ? 0 : 1]);
+                         return MapValues<double>(in, rows, arrow::float64(), [&](int64_t row, double* out) {
+                           if (kind == 'a')
+                             *out = std::atan2(a[row], b[row]);
+                           else if (kind == 'n')
+                             *out = std::isnan(a[row]) ? b[row] : a[row];
+                           else
+                             *out = single ? std::log10(a[row]) : std::log(b[row]) / std::log(a[row]);
+                           return true;
+                         });
+                       }};
 }
 
 Result<BoundFunction> IntegerPairFunction(const std::string& name, const Types& types, const Constants&) {  // gcd, lcm
   for (size_t i = 0; i < types.size(); ++i) {
-    if (!IsInteger(*types[i]) && types[i]->id() != Type::NA) return Status::InvalidArgument(name + "() needs integers, this is " + types[i]->ToString());
+    if (!IsInteger(*types[i]) && types[i]->id() != Type::NA)
+      return Status::InvalidArgument(name + "() needs integers, this is " + types[i]->ToString());
   }
   const bool gcd = name == "gcd";
-  return BoundFunction{{arrow::int64(), arrow::int64()}, arrow::int64(), [gcd](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::int64());
-    const Values<int64_t> a(in[0]);
-    const Values<int64_t> b(in[1]);
-    Status error;
-    auto magnitude = [](int64_t value) { return value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value); };
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapValues<int64_t>(in, rows, arrow::int64(), [&](int64_t row, int64_t* out) {
-      uint64_t value = std::gcd(magnitude(a[row]), magnitude(b[row]));
-      if (!gcd && value != 0 && __builtin_mul_overflow(magnitude(a[row]) / value, magnitude(b[row]), &value)) value = ~uint64_t{0};
-      if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) error = Status::InvalidArgument("integer overflow in gcd() or lcm()");
-      return *out = static_cast<int64_t>(value), true;
-    }));
-    if (!error.ok()) return error;
-    return result;
-  }};
+  return BoundFunction{
+      {arrow::int64(), arrow::int64()}, arrow::int64(), [gcd](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(arrow::int64());
+        const Values<int64_t> a(in[0]);
+        const Values<int64_t> b(in[1]);
+        Status error;
+        auto magnitude = [](int64_t value) {
+          return value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+        };
+        LANCEFS_ASSIGN_OR_RETURN(
+            Column result, MapValues<int64_t>(in, rows, arrow::int64(), [&](int64_t row, int64_t* out) {
+              uint64_t value = std::gcd(magnitude(a[row]), magnitude(b[row]));
+              if (!gcd && value != 0 && __builtin_mul_overflow(magnitude(a[row]) / value, magnitude(b[row]), &value))
+                value = ~uint64_t{0};
+              if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+                error = Status::InvalidArgument("integer overflow in gcd() or lcm()");
+              return *out = static_cast<int64_t>(value), true;
+            }));
+        if (!error.ok()) return error;
+        return result;
+      }};
 }
 
 Result<BoundFunction> FactorialFunction(const std::string& name, const Types& types, const Constants&) {
@@ -343,20 +369,21 @@ Result<BoundFunction> GreatestFunction(const std::string& name, const Types& typ
   LANCEFS_ASSIGN_OR_RETURN(TypePtr type, CommonType(name, types));
   if (type->id() == Type::HALF_FLOAT) type = arrow::float32();
   const CompareOp op = name == "greatest" ? CompareOp::kGt : CompareOp::kLt;
-  return BoundFunction{Types(types.size(), type), type, [type, op](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    Column best = in[0];
-    for (size_t i = 1; i < in.size(); ++i) {
-      const std::vector<Column> pair = {best, in[i]};
-      LANCEFS_ASSIGN_OR_RETURN(Column better, Compare(op, in[i], best, rows));
-      const bool unknown = better.constant && better.array->IsNull(0);
-      LANCEFS_ASSIGN_OR_RETURN(best, Choose(pair, rows, type, [&](int64_t row) {
-        if (pair[1].IsNull(row)) return 0;
-        if (pair[0].IsNull(row)) return 1;
-        return !unknown && Bools(better)[row] ? 1 : 0;
-      }));
-    }
-    return best;
-  }};
+  return BoundFunction{Types(types.size(), type), type,
+                       [type, op](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+                         Column best = in[0];
+                         for (size_t i = 1; i < in.size(); ++i) {
+                           const std::vector<Column> pair = {best, in[i]};
+                           LANCEFS_ASSIGN_OR_RETURN(Column better, Compare(op, in[i], best, rows));
+                           const bool unknown = better.constant && better.array->IsNull(0);
+                           LANCEFS_ASSIGN_OR_RETURN(best, Choose(pair, rows, type, [&](int64_t row) {
+                                                      if (pair[1].IsNull(row)) return 0;
+                                                      if (pair[0].IsNull(row)) return 1;
+                                                      return !unknown && Bools(better)[row] ? 1 : 0;
+                                                    }));
+                         }
+                         return best;
+                       }};
 }
 
 }  // namespace

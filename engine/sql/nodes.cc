@@ -28,7 +28,8 @@ Result<Column> ColumnNode::Evaluate(const arrow::RecordBatch& batch) const {
   LANCEFS_ASSIGN_OR_RETURN(auto raw, Read(batch));
   LANCEFS_ASSIGN_OR_RETURN(auto array, Plain(raw));
   if (PhysOf(*type()) != Phys::kOther && array->type_id() != type()->id()) {
-    return Status::InvalidArgument("column '" + path_.back() + "' is " + array->type()->ToString() + ", expected " + type()->ToString());
+    return Status::InvalidArgument("column '" + path_.back() + "' is " + array->type()->ToString() + ", expected " +
+                                   type()->ToString());
   }
   return Column{std::move(array), false};
 }

@@ -86,7 +86,8 @@ class Parser {
   Status Unexpected(const std::string& expected) const {
     const Token& token = Peek();
     if (token.kind == TokenKind::kEnd) return Error(sql_.size(), "expected " + expected + ", found the end");
-    return Error(token.pos, "expected " + expected + ", found '" + std::string(sql_.substr(token.pos, token.end - token.pos)) + "'");
+    return Error(token.pos,
+                 "expected " + expected + ", found '" + std::string(sql_.substr(token.pos, token.end - token.pos)) + "'");
   }
 
   Status Alias(std::string* alias) {
@@ -102,13 +103,15 @@ class Parser {
   }
 
   Result<AstPtr> Expression(int power) {
-    if (++nesting_ > kMaxDepth) return Error(Peek().pos, "the expression nests too deeply (more than " + std::to_string(kMaxDepth) + ")");
+    if (++nesting_ > kMaxDepth)
+      return Error(Peek().pos, "the expression nests too deeply (more than " + std::to_string(kMaxDepth) + ")");
     LANCEFS_ASSIGN_OR_RETURN(AstPtr left, Prefix());
     for (;;) {
       const int next = NextPower();
       if (next <= power) break;
       LANCEFS_ASSIGN_OR_RETURN(left, Infix(std::move(left), next));
-      if (left->depth > kMaxDepth) return Error(left->pos, "the expression nests too deeply (more than " + std::to_string(kMaxDepth) + ")");
+      if (left->depth > kMaxDepth)
+        return Error(left->pos, "the expression nests too deeply (more than " + std::to_string(kMaxDepth) + ")");
     }
     --nesting_;
     return left;

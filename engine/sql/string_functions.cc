@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "engine/sql/function_support.h"
+#include "engine/sql/md5.h"
 
 namespace lancefs::sql {
 namespace {
@@ -13,17 +14,19 @@ namespace {
 using Types = std::vector<TypePtr>;
 using Constants = std::vector<const Column*>;
 
-// Arguments by letter: s string, i integer (int64), a anything that casts to a string.
+// Arguments by letter: s string, b string or binary (read as a string), i integer (int64), a anything that
+// casts to a string.
 Result<Types> CheckArguments(const std::string& name, const Types& types, const char* letters) {
   Types out;
   for (size_t i = 0; i < types.size(); ++i) {
     const char letter = letters[std::min(i, std::strlen(letters) - 1)];
-    if (letter == 's') {
-      TypePtr type = AsString(types[i]);
+    if (letter == 's' || letter == 'b') {
+      TypePtr type = letter == 'b' && IsBinary(*types[i]) ? arrow::utf8() : AsString(types[i]);
       if (!type) return NeedsString(name, i, types[i]);
       out.push_back(std::move(type));
     } else if (letter == 'a') {
-      if (!IsString(*types[i]) && (!CanCast(*types[i], *arrow::utf8()) || IsListLike(*types[i]))) return NeedsString(name, i, types[i]);
+      if (!IsString(*types[i]) && (!CanCast(*types[i], *arrow::utf8()) || IsListLike(*types[i])))
+        return NeedsString(name, i, types[i]);
       out.push_back(IsString(*types[i]) ? types[i] : arrow::utf8());
     } else {
       if (!IsInteger(*types[i]) && types[i]->id() != arrow::Type::NA) {
@@ -55,7 +58,8 @@ Result<BoundFunction> CaseFunction(const std::string& name, const Types& types, 
 }
 
 Result<BoundFunction> LengthFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, name == "octet_length" || name == "bit_length" ? "s" : "a"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments,
+                           CheckArguments(name, types, name == "octet_length" || name == "bit_length" ? "s" : "a"));
   const TypePtr type = arguments[0]->id() == arrow::Type::LARGE_STRING ? arrow::int64() : arrow::int32();
   const bool bytes = name == "octet_length" || name == "bit_length";
   const int64_t factor = name == "bit_length" ? 8 : 1;
@@ -66,25 +70,27 @@ Result<BoundFunction> LengthFunction(const std::string& name, const Types& types
     if (type->id() == arrow::Type::INT64) {
       return MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return *out = length(row), true; });
     }
-    return MapValues<int32_t>(in, rows, type, [&](int64_t row, int32_t* out) { return *out = static_cast<int32_t>(length(row)), true; });
+    return MapValues<int32_t>(in, rows, type,
+                              [&](int64_t row, int32_t* out) { return *out = static_cast<int32_t>(length(row)), true; });
   }};
 }
 
 Result<BoundFunction> SearchFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
   const char kind = name[0];  // starts_with, ends_with, contains
-  return BoundFunction{std::move(arguments), arrow::boolean(), [kind](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
-    const Strings text(in[0]);
-    const Strings part(in[1]);
-    if (kind == 's') return MapBools(in, rows, [&](int64_t i) { return text[i].starts_with(part[i]); });
-    if (kind == 'e') return MapBools(in, rows, [&](int64_t i) { return text[i].ends_with(part[i]); });
-    return MapBools(in, rows, [&](int64_t i) {
-      const std::string_view haystack = text[i];
-      const std::string_view needle = part[i];
-      return needle.empty() || memmem(haystack.data(), haystack.size(), needle.data(), needle.size()) != nullptr;
-    });
-  }};
+  return BoundFunction{
+      std::move(arguments), arrow::boolean(), [kind](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
+        const Strings text(in[0]);
+        const Strings part(in[1]);
+        if (kind == 's') return MapBools(in, rows, [&](int64_t i) { return text[i].starts_with(part[i]); });
+        if (kind == 'e') return MapBools(in, rows, [&](int64_t i) { return text[i].ends_with(part[i]); });
+        return MapBools(in, rows, [&](int64_t i) {
+          const std::string_view haystack = text[i];
+          const std::string_view needle = part[i];
+          return needle.empty() || memmem(haystack.data(), haystack.size(), needle.data(), needle.size()) != nullptr;
+        });
+      }};
 }
 
 Result<BoundFunction> StrposFunction(const std::string& name, const Types& types, const Constants&) {
@@ -192,254 +198,266 @@ Result<BoundFunction> ConcatFunction(const std::string& name, const Types& types
 }
 
 Result<BoundFunction> ReverseFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
-  return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view text = strings[row];
-      for (size_t end = text.size(); end > 0;) {
-        size_t start = end - 1;
-        while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-        out->append(text.substr(start, end - start));
-        end = start;
-      }
-      return true;
-    });
-  });
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "b"));
+  return StringResult(std::move(arguments),
+                      [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        const Strings strings(in[0]);
+                        return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                          const std::string_view text = strings[row];
+                          for (size_t end = text.size(); end > 0;) {
+                            size_t start = end - 1;
+                            while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+                            out->append(text.substr(start, end - start));
+                            end = start;
+                          }
+                          return true;
+                        });
+                      });
 }
 
 Result<BoundFunction> InitcapFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
-  return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    LANCEFS_ARROW_ASSIGN(arrow::Datum lower, arrow::compute::CallFunction("utf8_lower", {in[0].array}));
-    LANCEFS_ARROW_ASSIGN(arrow::Datum upper, arrow::compute::CallFunction("utf8_upper", {in[0].array}));
-    const Column lower_column{lower.make_array(), in[0].constant};
-    const Column upper_column{upper.make_array(), in[0].constant};
-    const Strings low(lower_column);
-    const Strings up(upper_column);
-    return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view l = low[row];
-      const std::string_view u = up[row];
-      bool start = true;
-      size_t at_upper = 0;
-      for (size_t i = 0; i < l.size() && at_upper < u.size();) {
-        const size_t bytes = CharBytes(l[i]);
-        const size_t upper_bytes = CharBytes(u[at_upper]);
-        out->append(start ? u.substr(at_upper, upper_bytes) : l.substr(i, bytes));
-        start = bytes == 1 && std::isalnum(static_cast<unsigned char>(l[i])) == 0;
-        i += bytes;
-        at_upper += upper_bytes;
-      }
-      return true;
-    });
-  });
+  return StringResult(std::move(arguments),
+                      [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        LANCEFS_ARROW_ASSIGN(arrow::Datum lower, arrow::compute::CallFunction("utf8_lower", {in[0].array}));
+                        LANCEFS_ARROW_ASSIGN(arrow::Datum upper, arrow::compute::CallFunction("utf8_upper", {in[0].array}));
+                        const Column lower_column{lower.make_array(), in[0].constant};
+                        const Column upper_column{upper.make_array(), in[0].constant};
+                        const Strings low(lower_column);
+                        const Strings up(upper_column);
+                        return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                          const std::string_view l = low[row];
+                          const std::string_view u = up[row];
+                          bool start = true;
+                          size_t at_upper = 0;
+                          for (size_t i = 0; i < l.size() && at_upper < u.size();) {
+                            const size_t bytes = CharBytes(l[i]);
+                            const size_t upper_bytes = CharBytes(u[at_upper]);
+                            out->append(start ? u.substr(at_upper, upper_bytes) : l.substr(i, bytes));
+                            start = bytes == 1 && std::isalnum(static_cast<unsigned char>(l[i])) == 0;
+                            i += bytes;
+                            at_upper += upper_bytes;
+                          }
+                          return true;
+                        });
+                      });
 }
 
 Result<BoundFunction> LeftRightFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "si"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bi"));
   const bool left = name == "left";
-  return StringResult(std::move(arguments), [left](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const Values<int64_t> counts(in[1]);
-    return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view text = strings[row];
-      int64_t n = counts[row];
-      const int64_t length = n < 0 || !left ? CharCount(text) : 0;
-      if (n < 0) n = std::max<int64_t>(length + n, 0);  // all but the last (first) -n
-      if (left) {
-        out->assign(text.substr(0, CharOffset(text, n)));
-      } else {
-        out->assign(text.substr(CharOffset(text, std::max<int64_t>(length - n, 0))));
-      }
-      return true;
-    });
-  });
+  return StringResult(std::move(arguments),
+                      [left](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        const Strings strings(in[0]);
+                        const Values<int64_t> counts(in[1]);
+                        return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                          const std::string_view text = strings[row];
+                          int64_t n = counts[row];
+                          const int64_t length = n < 0 || !left ? CharCount(text) : 0;
+                          if (n < 0) n = std::max<int64_t>(length + n, 0);  // all but the last (first) -n
+                          if (left) {
+                            out->assign(text.substr(0, CharOffset(text, n)));
+                          } else {
+                            out->assign(text.substr(CharOffset(text, std::max<int64_t>(length - n, 0))));
+                          }
+                          return true;
+                        });
+                      });
 }
 
 Result<BoundFunction> SubstrFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "si"));
-  return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const Values<int64_t> starts(in[1]);
-    const bool has_count = in.size() > 2;
-    const Values<int64_t> counts(in[has_count ? 2 : 1]);
-    Status error;
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view text = strings[row];
-      const int64_t start = starts[row];
-      if (!has_count) {
-        out->assign(text.substr(CharOffset(text, std::max<int64_t>(start - 1, 0))));
-        return true;
-      }
-      if (counts[row] < 0) {
-        error = Status::InvalidArgument("substr(): the length is negative");
-        return true;
-      }
-      int64_t end;
-      if (__builtin_add_overflow(start, counts[row], &end)) end = std::numeric_limits<int64_t>::max();
-      const int64_t from = std::max<int64_t>(start, 1);
-      if (end <= from) return true;
-      const std::string_view rest = text.substr(CharOffset(text, from - 1));
-      out->assign(rest.substr(0, CharOffset(rest, end - from)));
-      return true;
-    }));
-    if (!error.ok()) return error;
-    return result;
-  });
+  return StringResult(std::move(arguments),
+                      [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        const Strings strings(in[0]);
+                        const Values<int64_t> starts(in[1]);
+                        const bool has_count = in.size() > 2;
+                        const Values<int64_t> counts(in[has_count ? 2 : 1]);
+                        Status error;
+                        LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                                                   const std::string_view text = strings[row];
+                                                   const int64_t start = starts[row];
+                                                   if (!has_count) {
+                                                     out->assign(text.substr(CharOffset(text, std::max<int64_t>(start - 1, 0))));
+                                                     return true;
+                                                   }
+                                                   if (counts[row] < 0) {
+                                                     error = Status::InvalidArgument("substr(): the length is negative");
+                                                     return true;
+                                                   }
+                                                   int64_t end;
+                                                   if (__builtin_add_overflow(start, counts[row], &end))
+                                                     end = std::numeric_limits<int64_t>::max();
+                                                   const int64_t from = std::max<int64_t>(start, 1);
+                                                   if (end <= from) return true;
+                                                   const std::string_view rest = text.substr(CharOffset(text, from - 1));
+                                                   out->assign(rest.substr(0, CharOffset(rest, end - from)));
+                                                   return true;
+                                                 }));
+                        if (!error.ok()) return error;
+                        return result;
+                      });
 }
 
 Result<BoundFunction> TrimFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
   const bool left = name != "rtrim";
   const bool right = name != "ltrim";
-  return StringResult(std::move(arguments), [=](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const bool has_set = in.size() > 1;
-    const Strings sets(in[has_set ? 1 : 0]);
-    return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      std::string_view text = strings[row];
-      const std::string_view set = has_set ? sets[row] : std::string_view(" ");
-      auto in_set = [&](std::string_view character) { return set.find(character) != std::string_view::npos; };
-      while (left && !text.empty() && in_set(text.substr(0, CharBytes(text[0])))) text.remove_prefix(std::min(CharBytes(text[0]), text.size()));
-      while (right && !text.empty()) {
-        size_t start = text.size() - 1;
-        while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-        if (!in_set(text.substr(start))) break;
-        text = text.substr(0, start);
-      }
-      out->assign(text);
-      return true;
-    });
-  });
+  return StringResult(std::move(arguments),
+                      [=](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        const Strings strings(in[0]);
+                        const bool has_set = in.size() > 1;
+                        const Strings sets(in[has_set ? 1 : 0]);
+                        return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                          std::string_view text = strings[row];
+                          const std::string_view set = has_set ? sets[row] : std::string_view(" ");
+                          auto in_set = [&](std::string_view character) { return set.find(character) != std::string_view::npos; };
+                          while (left && !text.empty() && in_set(text.substr(0, CharBytes(text[0]))))
+                            text.remove_prefix(std::min(CharBytes(text[0]), text.size()));
+                          while (right && !text.empty()) {
+                            size_t start = text.size() - 1;
+                            while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+                            if (!in_set(text.substr(start))) break;
+                            text = text.substr(0, start);
+                          }
+                          out->assign(text);
+                          return true;
+                        });
+                      });
 }
 
 Result<BoundFunction> PadFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 2 ? "sis" : "si"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 2 ? "bib" : "bi"));
   const bool left = name == "lpad";
-  return StringResult(std::move(arguments), [left](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const Values<int64_t> lengths(in[1]);
-    const bool has_fill = in.size() > 2;
-    const Strings fills(in[has_fill ? 2 : 0]);
-    Status error;
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view text = strings[row];
-      const std::string_view fill = has_fill ? fills[row] : std::string_view(" ");
-      const int64_t target = std::max<int64_t>(lengths[row], 0);
-      const int64_t missing = target - CharCount(text);
-      if (target > (int64_t{1} << 26)) {
-        error = Status::InvalidArgument("lpad(), rpad(): the length " + std::to_string(target) + " is too large");
-        return true;
-      }
-      if (missing <= 0) {
-        out->assign(text.substr(0, CharOffset(text, target)));
-        return true;
-      }
-      std::string pad;
-      const int64_t fill_length = CharCount(fill);
-      for (int64_t done = 0; fill_length > 0 && done < missing; done += fill_length) {
-        pad.append(fill.substr(0, CharOffset(fill, missing - done)));
-      }
-      *out = left ? pad + std::string(text) : std::string(text) + pad;
-      return true;
-    }));
-    if (!error.ok()) return error;
-    return result;
-  });
+  return StringResult(
+      std::move(arguments), [left](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+        const Strings strings(in[0]);
+        const Values<int64_t> lengths(in[1]);
+        const bool has_fill = in.size() > 2;
+        const Strings fills(in[has_fill ? 2 : 0]);
+        Status error;
+        LANCEFS_ASSIGN_OR_RETURN(
+            Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+              const std::string_view text = strings[row];
+              const std::string_view fill = has_fill ? fills[row] : std::string_view(" ");
+              const int64_t target = std::max<int64_t>(lengths[row], 0);
+              const int64_t missing = target - CharCount(text);
+              if (target > (int64_t{1} << 26)) {
+                error = Status::InvalidArgument("lpad(), rpad(): the length " + std::to_string(target) + " is too large");
+                return true;
+              }
+              if (missing <= 0) {
+                out->assign(text.substr(0, CharOffset(text, target)));
+                return true;
+              }
+              std::string pad;
+              const int64_t fill_length = CharCount(fill);
+              for (int64_t done = 0; fill_length > 0 && done < missing; done += fill_length) {
+                pad.append(fill.substr(0, CharOffset(fill, missing - done)));
+              }
+              *out = left ? pad + std::string(text) : std::string(text) + pad;
+              return true;
+            }));
+        if (!error.ok()) return error;
+        return result;
+      });
 }
 
 Result<BoundFunction> ReplaceFunction(const std::string& name, const Types& types, const Constants&) {  // replace, translate
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, name == "translate" ? "bs" : "s"));
   const bool translate = name == "translate";
-  return StringResult(std::move(arguments), [translate](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const Strings from(in[1]);
-    const Strings to(in[2]);
-    return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view text = strings[row];
-      const std::string_view what = from[row];
-      if (translate) {
-        for (size_t i = 0; i < text.size(); i += CharBytes(text[i])) {
-          const std::string_view character = text.substr(i, CharBytes(text[i]));
-          const size_t at = what.find(character);
-          if (at == std::string_view::npos) {
-            out->append(character);
-          } else {
-            const size_t start = CharOffset(to[row], CharCount(what.substr(0, at)));
-            if (start < to[row].size()) out->append(to[row].substr(start, CharBytes(to[row][start])));
-          }
-        }
-        return true;
-      }
-      size_t start = 0;
-      if (what.empty()) {  // between all characters, as in Rust
-        for (size_t i = 0; i < text.size(); i += CharBytes(text[i])) {
-          out->append(to[row]);
-          out->append(text.substr(i, CharBytes(text[i])));
-        }
-        out->append(to[row]);
-        return true;
-      }
-      for (size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, start)) {
-        out->append(text.substr(start, at - start));
-        out->append(to[row]);
-        start = at + what.size();
-      }
-      out->append(text.substr(start));
-      return true;
-    });
-  });
+  return StringResult(std::move(arguments),
+                      [translate](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        const Strings strings(in[0]);
+                        const Strings from(in[1]);
+                        const Strings to(in[2]);
+                        return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                          const std::string_view text = strings[row];
+                          const std::string_view what = from[row];
+                          if (translate) {
+                            for (size_t i = 0; i < text.size(); i += CharBytes(text[i])) {
+                              const std::string_view character = text.substr(i, CharBytes(text[i]));
+                              const size_t at = what.find(character);
+                              if (at == std::string_view::npos) {
+                                out->append(character);
+                              } else {
+                                const size_t start = CharOffset(to[row], CharCount(what.substr(0, at)));
+                                if (start < to[row].size()) out->append(to[row].substr(start, CharBytes(to[row][start])));
+                              }
+                            }
+                            return true;
+                          }
+                          size_t start = 0;
+                          if (what.empty()) {  // between all characters, as in Rust
+                            for (size_t i = 0; i < text.size(); i += CharBytes(text[i])) {
+                              out->append(to[row]);
+                              out->append(text.substr(i, CharBytes(text[i])));
+                            }
+                            out->append(to[row]);
+                            return true;
+                          }
+                          for (size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, start)) {
+                            out->append(text.substr(start, at - start));
+                            out->append(to[row]);
+                            start = at + what.size();
+                          }
+                          out->append(text.substr(start));
+                          return true;
+                        });
+                      });
 }
 
 Result<BoundFunction> RepeatFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "si"));
-  return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const Values<int64_t> counts(in[1]);
-    Status error;
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const int64_t count = std::max<int64_t>(counts[row], 0);
-      if (count > 0 && strings[row].size() > (size_t{1} << 26) / static_cast<size_t>(count)) {
-        error = Status::InvalidArgument("repeat(): the result is too large");
-        return true;
-      }
-      for (int64_t i = 0; i < count; ++i) out->append(strings[row]);
-      return true;
-    }));
-    if (!error.ok()) return error;
-    return result;
-  });
+  return StringResult(
+      std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+        const Strings strings(in[0]);
+        const Values<int64_t> counts(in[1]);
+        Status error;
+        LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                                   const int64_t count = std::max<int64_t>(counts[row], 0);
+                                   if (count > 0 && strings[row].size() > (size_t{1} << 26) / static_cast<size_t>(count)) {
+                                     error = Status::InvalidArgument("repeat(): the result is too large");
+                                     return true;
+                                   }
+                                   for (int64_t i = 0; i < count; ++i) out->append(strings[row]);
+                                   return true;
+                                 }));
+        if (!error.ok()) return error;
+        return result;
+      });
 }
 
 Result<BoundFunction> SplitPartFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "ssi"));
-  return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const Strings delimiters(in[1]);
-    const Values<int64_t> positions(in[2]);
-    Status error;
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view text = strings[row];
-      const std::string_view delimiter = delimiters[row];
-      int64_t n = positions[row];
-      if (n == 0) error = Status::InvalidArgument("split_part(): the position must not be zero");
-      std::vector<std::string_view> parts;
-      size_t start = 0;
-      while (!delimiter.empty()) {
-        const size_t at = text.find(delimiter, start);
-        if (at == std::string_view::npos) break;
-        parts.push_back(text.substr(start, at - start));
-        start = at + delimiter.size();
-      }
-      parts.push_back(text.substr(start));
-      const auto count = static_cast<int64_t>(parts.size());
-      n = n < 0 ? count + n : n - 1;
-      if (n >= 0 && n < count) out->assign(parts[static_cast<size_t>(n)]);
-      return true;
-    }));
-    if (!error.ok()) return error;
-    return result;
-  });
+  return StringResult(
+      std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+        const Strings strings(in[0]);
+        const Strings delimiters(in[1]);
+        const Values<int64_t> positions(in[2]);
+        Status error;
+        LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                                   const std::string_view text = strings[row];
+                                   const std::string_view delimiter = delimiters[row];
+                                   int64_t n = positions[row];
+                                   if (n == 0) error = Status::InvalidArgument("split_part(): the position must not be zero");
+                                   std::vector<std::string_view> parts;
+                                   size_t start = 0;
+                                   while (!delimiter.empty()) {
+                                     const size_t at = text.find(delimiter, start);
+                                     if (at == std::string_view::npos) break;
+                                     parts.push_back(text.substr(start, at - start));
+                                     start = at + delimiter.size();
+                                   }
+                                   parts.push_back(text.substr(start));
+                                   const auto count = static_cast<int64_t>(parts.size());
+                                   n = n < 0 ? count + n : n - 1;
+                                   if (n >= 0 && n < count) out->assign(parts[static_cast<size_t>(n)]);
+                                   return true;
+                                 }));
+        if (!error.ok()) return error;
+        return result;
+      });
 }
 
 Result<BoundFunction> LevenshteinFunction(const std::string& name, const Types& types, const Constants&) {
@@ -472,9 +490,21 @@ Result<BoundFunction> LevenshteinFunction(const std::string& name, const Types& 
   }};
 }
 
+Result<BoundFunction> Md5Function(const std::string& name, const Types& types, const Constants&) {
+  Types arguments = types;
+  if (!IsString(*types[0]) && !IsBinary(*types[0])) {
+    LANCEFS_ASSIGN_OR_RETURN(arguments, CheckArguments(name, types, "s"));
+  }
+  return BoundFunction{std::move(arguments), arrow::utf8(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+    if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
+    const Strings text(in[0]);
+    return MapStrings(in, rows, arrow::utf8(), [&](int64_t row, std::string* out) { return *out = Md5Hex(text[row]), true; });
+  }};
+}
+
 // All words of the second text stand in the first (split at what is no letter or digit).
 Result<BoundFunction> ContainsTokensFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bs"));
   return BoundFunction{std::move(arguments), arrow::boolean(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
     if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
     const Strings texts(in[0]);
@@ -483,7 +513,8 @@ Result<BoundFunction> ContainsTokensFunction(const std::string& name, const Type
       std::vector<std::string_view> words;
       size_t start = 0;
       for (size_t i = 0; i <= text.size(); ++i) {
-        const bool part = i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || static_cast<unsigned char>(text[i]) >= 0x80);
+        const bool part =
+            i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || static_cast<unsigned char>(text[i]) >= 0x80);
         if (part) continue;
         if (i > start) words.push_back(text.substr(start, i - start));
         start = i + 1;
@@ -591,7 +622,7 @@ Result<BoundFunction> RegexpLikeFunction(const std::string& name, const Types& t
 }
 
 Result<BoundFunction> RegexpMatchFunction(const std::string& name, const Types& types, const Constants& constants) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bs"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 2));
   const TypePtr type = arrow::list(arrow::utf8());
   return BoundFunction{std::move(arguments), type, [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
@@ -608,7 +639,8 @@ Result<BoundFunction> RegexpMatchFunction(const std::string& name, const Types& 
       if (!source.error().ok()) return source.error();
       if (found) {
         groups.assign(static_cast<size_t>(regex->NumberOfCapturingGroups()) + 1, {});
-        found = regex->Match(Piece(text[row]), 0, text[row].size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()));
+        found = regex->Match(Piece(text[row]), 0, text[row].size(), re2::RE2::UNANCHORED, groups.data(),
+                             static_cast<int>(groups.size()));
       }
       if (!found) {
         LANCEFS_ARROW_NOT_OK(lists.AppendNull());
@@ -648,31 +680,32 @@ std::string Rewrite(std::string_view text) {
 }
 
 Result<BoundFunction> RegexpReplaceFunction(const std::string& name, const Types& types, const Constants& constants) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bs"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 3));
-  return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings text(in[0]);
-    const Strings replacement(in[2]);
-    RegexSource source(in[1], in.size() > 3 ? &in[3] : nullptr);
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const re2::RE2* regex = source.At(row);
-      if (!regex) return false;
-      out->assign(text[row]);
-      const std::string rewrite = Rewrite(replacement[row]);
-      if (source.global()) {
-        re2::RE2::GlobalReplace(out, *regex, rewrite);
-      } else {
-        re2::RE2::Replace(out, *regex, rewrite);
-      }
-      return true;
-    }));
-    if (!source.error().ok()) return source.error();
-    return result;
-  });
+  return StringResult(std::move(arguments),
+                      [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        const Strings text(in[0]);
+                        const Strings replacement(in[2]);
+                        RegexSource source(in[1], in.size() > 3 ? &in[3] : nullptr);
+                        LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                                                   const re2::RE2* regex = source.At(row);
+                                                   if (!regex) return false;
+                                                   out->assign(text[row]);
+                                                   const std::string rewrite = Rewrite(replacement[row]);
+                                                   if (source.global()) {
+                                                     re2::RE2::GlobalReplace(out, *regex, rewrite);
+                                                   } else {
+                                                     re2::RE2::Replace(out, *regex, rewrite);
+                                                   }
+                                                   return true;
+                                                 }));
+                        if (!source.error().ok()) return source.error();
+                        return result;
+                      });
 }
 
 Result<BoundFunction> RegexpCountFunction(const std::string& name, const Types& types, const Constants& constants) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 3 ? "ssis" : "ssi"));
+  LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 3 ? "bsis" : "bsi"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 3));
   return BoundFunction{std::move(arguments), arrow::int64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
     if (AnyConstantNull(in)) return NullColumn(arrow::int64());
@@ -817,34 +850,35 @@ std::string LikeRegex(std::string_view pattern, const std::string& escape) {
 
 Result<BoundFunction> SubstrIndexFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "ssi"));
-  return StringResult(std::move(arguments), [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
-    const Strings strings(in[0]);
-    const Strings delimiters(in[1]);
-    const Values<int64_t> counts(in[2]);
-    return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
-      const std::string_view text = strings[row];
-      const std::string_view delimiter = delimiters[row];
-      int64_t n = counts[row];
-      if (n == 0 || delimiter.empty()) return true;
-      size_t at = n > 0 ? 0 : text.size();
-      if (n > 0) {
-        size_t found = std::string_view::npos;
-        for (; n > 0; --n) {
-          found = text.find(delimiter, at);
-          if (found == std::string_view::npos) break;
-          at = found + delimiter.size();
-        }
-        out->assign(found == std::string_view::npos ? text : text.substr(0, found));
-      } else {
-        size_t found = text.size() + 1;
-        for (; n < 0; ++n) {
-          if (found == 0 || (found = text.rfind(delimiter, found - 1)) == std::string_view::npos) break;
-        }
-        out->assign(found == std::string_view::npos || n < 0 ? text : text.substr(found + delimiter.size()));
-      }
-      return true;
-    });
-  });
+  return StringResult(std::move(arguments),
+                      [](const std::vector<Column>& in, int64_t rows, const TypePtr& type) -> Result<Column> {
+                        const Strings strings(in[0]);
+                        const Strings delimiters(in[1]);
+                        const Values<int64_t> counts(in[2]);
+                        return MapStrings(in, rows, type, [&](int64_t row, std::string* out) {
+                          const std::string_view text = strings[row];
+                          const std::string_view delimiter = delimiters[row];
+                          int64_t n = counts[row];
+                          if (n == 0 || delimiter.empty()) return true;
+                          size_t at = n > 0 ? 0 : text.size();
+                          if (n > 0) {
+                            size_t found = std::string_view::npos;
+                            for (; n > 0; --n) {
+                              found = text.find(delimiter, at);
+                              if (found == std::string_view::npos) break;
+                              at = found + delimiter.size();
+                            }
+                            out->assign(found == std::string_view::npos ? text : text.substr(0, found));
+                          } else {
+                            size_t found = text.size() + 1;
+                            for (; n < 0; ++n) {
+                              if (found == 0 || (found = text.rfind(delimiter, found - 1)) == std::string_view::npos) break;
+                            }
+                            out->assign(found == std::string_view::npos || n < 0 ? text : text.substr(found + delimiter.size()));
+                          }
+                          return true;
+                        });
+                      });
 }
 
 }  // namespace
@@ -931,7 +965,7 @@ const std::vector<FunctionEntry>& StringFunctions() {
       {"btrim", 1, 2, TrimFunction}, {"trim", 1, 2, TrimFunction}, {"ltrim", 1, 2, TrimFunction}, {"rtrim", 1, 2, TrimFunction},
       {"lpad", 2, 3, PadFunction}, {"rpad", 2, 3, PadFunction},
       {"replace", 3, 3, ReplaceFunction}, {"translate", 3, 3, ReplaceFunction},
-      {"repeat", 2, 2, RepeatFunction}, {"split_part", 3, 3, SplitPartFunction},
+      {"repeat", 2, 2, RepeatFunction}, {"md5", 1, 1, Md5Function}, {"split_part", 3, 3, SplitPartFunction},
       {"levenshtein", 2, 2, LevenshteinFunction}, {"contains_tokens", 2, 2, ContainsTokensFunction},
       {"regexp_like", 2, 3, RegexpLikeFunction}, {"regexp_match", 2, 3, RegexpMatchFunction},
       {"regexp_replace", 3, 4, RegexpReplaceFunction}, {"regexp_count", 2, 4, RegexpCountFunction},

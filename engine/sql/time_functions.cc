@@ -42,16 +42,51 @@ Result<Column> WallClock(const Column& in) {
 }
 
 enum class Field : uint8_t {
-  kYear, kQuarter, kMonth, kWeek, kDay, kDayOfWeek, kIsoDayOfWeek, kDayOfYear, kHour, kMinute, kSecond, kMilli, kMicro, kNano, kEpoch, kIsoYear,
+  kYear,
+  kQuarter,
+  kMonth,
+  kWeek,
+  kDay,
+  kDayOfWeek,
+  kIsoDayOfWeek,
+  kDayOfYear,
+  kHour,
+  kMinute,
+  kSecond,
+  kMilli,
+  kMicro,
+  kNano,
+  kEpoch,
+  kIsoYear,
 };
 std::optional<Field> FieldOf(const std::string& name) {
   static const std::pair<const char*, Field> kFields[] = {
-      {"year", Field::kYear}, {"years", Field::kYear}, {"quarter", Field::kQuarter}, {"month", Field::kMonth}, {"months", Field::kMonth},
-      {"week", Field::kWeek}, {"weeks", Field::kWeek}, {"day", Field::kDay}, {"days", Field::kDay}, {"dow", Field::kDayOfWeek},
-      {"isodow", Field::kIsoDayOfWeek}, {"doy", Field::kDayOfYear}, {"hour", Field::kHour}, {"hours", Field::kHour},
-      {"minute", Field::kMinute}, {"minutes", Field::kMinute}, {"second", Field::kSecond}, {"seconds", Field::kSecond},
-      {"millisecond", Field::kMilli}, {"milliseconds", Field::kMilli}, {"microsecond", Field::kMicro}, {"microseconds", Field::kMicro},
-      {"nanosecond", Field::kNano}, {"nanoseconds", Field::kNano}, {"epoch", Field::kEpoch}, {"isoyear", Field::kIsoYear},
+      {"year", Field::kYear},
+      {"years", Field::kYear},
+      {"quarter", Field::kQuarter},
+      {"month", Field::kMonth},
+      {"months", Field::kMonth},
+      {"week", Field::kWeek},
+      {"weeks", Field::kWeek},
+      {"day", Field::kDay},
+      {"days", Field::kDay},
+      {"dow", Field::kDayOfWeek},
+      {"isodow", Field::kIsoDayOfWeek},
+      {"doy", Field::kDayOfYear},
+      {"hour", Field::kHour},
+      {"hours", Field::kHour},
+      {"minute", Field::kMinute},
+      {"minutes", Field::kMinute},
+      {"second", Field::kSecond},
+      {"seconds", Field::kSecond},
+      {"millisecond", Field::kMilli},
+      {"milliseconds", Field::kMilli},
+      {"microsecond", Field::kMicro},
+      {"microseconds", Field::kMicro},
+      {"nanosecond", Field::kNano},
+      {"nanoseconds", Field::kNano},
+      {"epoch", Field::kEpoch},
+      {"isoyear", Field::kIsoYear},
   };
   for (const auto& [field_name, field] : kFields) {
     if (name == field_name) return field;
@@ -99,7 +134,8 @@ struct Clock {
     int64_t per_second = 0;
     if (type.id() == Type::TIMESTAMP) per_second = UnitsPerSecond(TimestampUnit(type));
     else if (type.id() == Type::DATE64) per_second = 1000;
-    else if (type.id() == Type::TIME32 || type.id() == Type::TIME64) per_second = UnitsPerSecond(static_cast<const arrow::TimeType&>(type).unit());
+    else if (type.id() == Type::TIME32 || type.id() == Type::TIME64)
+      per_second = UnitsPerSecond(static_cast<const arrow::TimeType&>(type).unit());
     per_day = per_second == 0 ? 1 : per_second * 86400;
     nanos_per_tick = per_second == 0 ? 0 : 1000000000 / per_second;
   }
@@ -117,28 +153,30 @@ Result<BoundFunction> DatePartFunction(const std::string& name, const Types& typ
   if (!field) return Status::InvalidArgument(name + "(): unknown field '" + field_name + "'");
   TypePtr type = types[1];
   if (IsString(*type)) type = arrow::timestamp(arrow::TimeUnit::NANO);
-  if (!IsDate(*type) && type->id() != Type::TIMESTAMP && type->id() != Type::TIME32 && type->id() != Type::TIME64 && type->id() != Type::NA) {
+  if (!IsDate(*type) && type->id() != Type::TIMESTAMP && type->id() != Type::TIME32 && type->id() != Type::TIME64 &&
+      type->id() != Type::NA) {
     return Status::InvalidArgument(name + "() needs a date or timestamp, this is " + type->ToString());
   }
   if (type->id() == Type::NA) type = arrow::timestamp(arrow::TimeUnit::NANO);
   const bool epoch = *field == Field::kEpoch;
   const TypePtr result = epoch ? arrow::float64() : arrow::int32();
-  return BoundFunction{{types[0], type}, result, [=, field = *field](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(result);
-    const Clock clock(*in[1].type());
-    if (epoch) {
-      return MapValues<double>(in, rows, result, [&](int64_t row, double* out) {
-        const int64_t ticks = Ticks(in[1], row);
-        if (clock.nanos_per_tick == 0) return *out = static_cast<double>(ticks) * 86400.0, true;
-        return *out = static_cast<double>(ticks) / (static_cast<double>(clock.per_day) / 86400.0), true;
-      });
-    }
-    LANCEFS_ASSIGN_OR_RETURN(const Column local, WallClock(in[1]));
-    return MapValues<int32_t>(in, rows, result, [&](int64_t row, int32_t* out) {
-      const int64_t ticks = Ticks(local, row);
-      return *out = static_cast<int32_t>(FieldValue(field, clock.Days(ticks), clock.Nanos(ticks))), true;
-    });
-  }};
+  return BoundFunction{
+      {types[0], type}, result, [=, field = *field](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(result);
+        const Clock clock(*in[1].type());
+        if (epoch) {
+          return MapValues<double>(in, rows, result, [&](int64_t row, double* out) {
+            const int64_t ticks = Ticks(in[1], row);
+            if (clock.nanos_per_tick == 0) return *out = static_cast<double>(ticks) * 86400.0, true;
+            return *out = static_cast<double>(ticks) / (static_cast<double>(clock.per_day) / 86400.0), true;
+          });
+        }
+        LANCEFS_ASSIGN_OR_RETURN(const Column local, WallClock(in[1]));
+        return MapValues<int32_t>(in, rows, result, [&](int64_t row, int32_t* out) {
+          const int64_t ticks = Ticks(local, row);
+          return *out = static_cast<int32_t>(FieldValue(field, clock.Days(ticks), clock.Nanos(ticks))), true;
+        });
+      }};
 }
 
 // The start of the unit in which `ticks` lies; false for an unknown unit.
@@ -150,8 +188,9 @@ bool Truncate(const std::string& unit, const Clock& clock, int64_t ticks, int64_
   if (unit == "month") return *out = DaysFromCivil(date.year, date.month, 1) * clock.per_day, true;
   if (unit == "week") return *out = (days - IsoWeekday(days) + 1) * clock.per_day, true;
   if (unit == "day") return *out = days * clock.per_day, true;
-  static const std::pair<const char*, int64_t> kNanos[] = {{"hour", 3600000000000}, {"minute", 60000000000}, {"second", 1000000000},
-                                                           {"millisecond", 1000000}, {"microsecond", 1000}, {"nanosecond", 1}};
+  static const std::pair<const char*, int64_t> kNanos[] = {{"hour", 3600000000000}, {"minute", 60000000000},
+                                                           {"second", 1000000000},  {"millisecond", 1000000},
+                                                           {"microsecond", 1000},   {"nanosecond", 1}};
   for (const auto& [name, nanos] : kNanos) {
     if (unit != name) continue;
     const int64_t step = std::max<int64_t>(nanos / std::max<int64_t>(clock.nanos_per_tick, 1), 1);
@@ -165,7 +204,8 @@ Result<BoundFunction> DateTruncFunction(const std::string& name, const Types& ty
   TypePtr type = types[1];
   if (IsString(*type) || type->id() == Type::NA || IsDate(*type)) type = arrow::timestamp(arrow::TimeUnit::NANO);
   if (IsDate(*types[1])) type = arrow::timestamp(arrow::TimeUnit::MICRO);
-  if (type->id() != Type::TIMESTAMP) return Status::InvalidArgument(name + "() needs a date or timestamp, this is " + type->ToString());
+  if (type->id() != Type::TIMESTAMP)
+    return Status::InvalidArgument(name + "() needs a date or timestamp, this is " + type->ToString());
   int64_t unused;
   if (!Truncate(unit, Clock(*type), 0, &unused)) return Status::InvalidArgument(name + "(): unknown unit '" + unit + "'");
   return BoundFunction{{types[0], type}, type, [type, unit](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
@@ -195,32 +235,37 @@ Result<BoundFunction> ToTimestampFunction(const std::string& name, const Types& 
   // Numbers are seconds for to_timestamp(), ticks of the unit for the others.
   const double factor = name == "to_timestamp" ? 1e9 : 1;
   const bool integer = IsInteger(*from);
-  return BoundFunction{{integer ? arrow::int64() : arrow::float64()}, type, [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(type);
-    bool overflow = false;
-    Result<Column> result = MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) {
-      if (integer) {
-        if (__builtin_mul_overflow(Values<int64_t>(in[0])[row], static_cast<int64_t>(factor), out)) overflow = true;
-        return true;
-      }
-      const double value = Values<double>(in[0])[row] * factor;
-      if (!(std::fabs(value) < 9.2e18)) overflow = true;
-      else *out = static_cast<int64_t>(value);
-      return true;
-    });
-    if (overflow) return Status::InvalidArgument("to_timestamp(): the value is out of range");
-    return result;
-  }};
+  return BoundFunction{
+      {integer ? arrow::int64() : arrow::float64()}, type, [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(type);
+        bool overflow = false;
+        Result<Column> result = MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) {
+          if (integer) {
+            if (__builtin_mul_overflow(Values<int64_t>(in[0])[row], static_cast<int64_t>(factor), out)) overflow = true;
+            return true;
+          }
+          const double value = Values<double>(in[0])[row] * factor;
+          if (!(std::fabs(value) < 9.2e18))
+            overflow = true;
+          else
+            *out = static_cast<int64_t>(value);
+          return true;
+        });
+        if (overflow) return Status::InvalidArgument("to_timestamp(): the value is out of range");
+        return result;
+      }};
 }
 
 Result<BoundFunction> ToDateFunction(const std::string& name, const Types& types, const Constants&) {
   if (!CanCast(*types[0], *arrow::date32())) return Status::InvalidArgument(name + "() cannot take " + types[0]->ToString());
-  return BoundFunction{{arrow::date32()}, arrow::date32(), [](const std::vector<Column>& in, int64_t) -> Result<Column> { return in[0]; }};
+  return BoundFunction{
+      {arrow::date32()}, arrow::date32(), [](const std::vector<Column>& in, int64_t) -> Result<Column> { return in[0]; }};
 }
 
 Result<BoundFunction> ToUnixtimeFunction(const std::string& name, const Types& types, const Constants&) {
   if (IsInteger(*types[0])) {
-    return BoundFunction{{arrow::int64()}, arrow::int64(), [](const std::vector<Column>& in, int64_t) -> Result<Column> { return in[0]; }};
+    return BoundFunction{
+        {arrow::int64()}, arrow::int64(), [](const std::vector<Column>& in, int64_t) -> Result<Column> { return in[0]; }};
   }
   const TypePtr seconds = arrow::timestamp(arrow::TimeUnit::SECOND);
   if (!CanCast(*types[0], *seconds)) return Status::InvalidArgument(name + "() cannot take " + types[0]->ToString());
@@ -232,35 +277,40 @@ Result<BoundFunction> ToUnixtimeFunction(const std::string& name, const Types& t
 Result<BoundFunction> FromUnixtimeFunction(const std::string& name, const Types& types, const Constants&) {
   if (!IsInteger(*types[0])) return Status::InvalidArgument(name + "() needs an integer, this is " + types[0]->ToString());
   const TypePtr type = arrow::timestamp(arrow::TimeUnit::SECOND);
-  return BoundFunction{{arrow::int64()}, type, [type](const std::vector<Column>& in, int64_t) { return CastColumn(in[0], type, false); }};
+  return BoundFunction{
+      {arrow::int64()}, type, [type](const std::vector<Column>& in, int64_t) { return CastColumn(in[0], type, false); }};
 }
 
 Result<BoundFunction> MakeDateFunction(const std::string& name, const Types& types, const Constants&) {
   for (const TypePtr& type : types) {
-    if (!IsInteger(*type) && !IsString(*type) && type->id() != Type::NA) return Status::InvalidArgument(name + "() needs integers, this is " + type->ToString());
+    if (!IsInteger(*type) && !IsString(*type) && type->id() != Type::NA)
+      return Status::InvalidArgument(name + "() needs integers, this is " + type->ToString());
   }
-  return BoundFunction{Types(3, arrow::int32()), arrow::date32(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::date32());
-    const Values<int32_t> years(in[0]);
-    const Values<int32_t> months(in[1]);
-    const Values<int32_t> days(in[2]);
-    Status error;
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapValues<int32_t>(in, rows, arrow::date32(), [&](int64_t row, int32_t* out) {
-      const int month = months[row];
-      if (std::abs(int64_t{years[row]}) > 262142 || month < 1 || month > 12 || days[row] < 1 || days[row] > DaysInMonth(years[row], month)) {
-        error = Status::InvalidArgument("make_date(): there is no such day");
-        return true;
-      }
-      return *out = static_cast<int32_t>(DaysFromCivil(years[row], month, days[row])), true;
-    }));
-    if (!error.ok()) return error;
-    return result;
-  }};
+  return BoundFunction{
+      Types(3, arrow::int32()), arrow::date32(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(arrow::date32());
+        const Values<int32_t> years(in[0]);
+        const Values<int32_t> months(in[1]);
+        const Values<int32_t> days(in[2]);
+        Status error;
+        LANCEFS_ASSIGN_OR_RETURN(Column result, MapValues<int32_t>(in, rows, arrow::date32(), [&](int64_t row, int32_t* out) {
+                                   const int month = months[row];
+                                   if (std::abs(int64_t{years[row]}) > 262142 || month < 1 || month > 12 || days[row] < 1 ||
+                                       days[row] > DaysInMonth(years[row], month)) {
+                                     error = Status::InvalidArgument("make_date(): there is no such day");
+                                     return true;
+                                   }
+                                   return *out = static_cast<int32_t>(DaysFromCivil(years[row], month, days[row])), true;
+                                 }));
+        if (!error.ok()) return error;
+        return result;
+      }};
 }
 
 // The time at which the text was bound, so that all rows see one value.
 Result<BoundFunction> NowFunction(const std::string& name, const Types&, const Constants&) {
-  const int64_t nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const int64_t nanos =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   std::shared_ptr<arrow::Scalar> scalar;
   if (name == "current_date" || name == "today") {
     scalar = std::make_shared<arrow::Date32Scalar>(static_cast<int32_t>(FloorDiv(nanos, 86400000000000)));
@@ -274,12 +324,14 @@ Result<BoundFunction> NowFunction(const std::string& name, const Types&, const C
 
 // date_bin(interval, timestamp[, origin])
 Result<BoundFunction> DateBinFunction(const std::string& name, const Types& types, const Constants& constants) {
-  if (types[0]->id() != Type::INTERVAL_MONTH_DAY_NANO || !constants[0]) return Status::InvalidArgument(name + "() needs an interval first");
+  if (types[0]->id() != Type::INTERVAL_MONTH_DAY_NANO || !constants[0])
+    return Status::InvalidArgument(name + "() needs an interval first");
   const auto interval = static_cast<const arrow::MonthDayNanoIntervalArray&>(*constants[0]->array).GetValue(0);
   const TypePtr type = types[1]->id() == Type::TIMESTAMP ? types[1] : arrow::timestamp(arrow::TimeUnit::NANO);
   if (!CanCast(*types[1], *type)) return Status::InvalidArgument(name + "() needs a timestamp, this is " + types[1]->ToString());
   const int64_t per_second = UnitsPerSecond(TimestampUnit(*type));
-  const int64_t step = interval.months != 0 ? 0 : interval.days * 86400LL * per_second + interval.nanoseconds / (1000000000 / per_second);
+  const int64_t step =
+      interval.months != 0 ? 0 : interval.days * 86400LL * per_second + interval.nanoseconds / (1000000000 / per_second);
   if (step <= 0) return Status::InvalidArgument(name + "(): the interval must be positive and without months");
   Types arguments = {types[0], type};
   if (types.size() > 2) arguments.push_back(type);
@@ -320,9 +372,34 @@ Result<Column> AddInterval(const Column& points, const Column& intervals, int64_
     return days * clock.per_day + rest + nanos / clock.nanos_per_tick;
   };
   if (PhysOf(*type) == Phys::kInt32) {
-    return MapValues<int32_t>(in, rows, type, [&](int64_t row, int32_t* out) { return *out = static_cast<int32_t>(add(row)), true; });
+    return MapValues<int32_t>(in, rows, type,
+                              [&](int64_t row, int32_t* out) { return *out = static_cast<int32_t>(add(row)), true; });
   }
   return MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return *out = add(row), true; });
+}
+
+// date +- days.
+Result<Column> AddDays(char op, const Column& dates, const Column& days, int64_t rows, const TypePtr& type) {
+  const std::vector<Column> in = {dates, days};
+  if (AnyConstantNull(in)) return NullColumn(type);
+  const Values<int64_t> counts(days);
+  const int64_t unit = type->id() == Type::DATE64 ? 86400000 : 1;
+  bool overflow = false;
+  auto add = [&](int64_t row, auto* out) {
+    int64_t change = 0;
+    int64_t sum = 0;
+    if (__builtin_mul_overflow(counts[row], unit, &change)) overflow = true;
+    const int64_t date = Ticks(dates, row);
+    if (op == '+' ? __builtin_add_overflow(date, change, &sum) : __builtin_sub_overflow(date, change, &sum)) overflow = true;
+    *out = static_cast<std::remove_pointer_t<decltype(out)>>(sum);
+    if (*out != sum) overflow = true;
+    return true;
+  };
+  Result<Column> result = unit == 1
+                              ? MapValues<int32_t>(in, rows, type, [&](int64_t row, int32_t* out) { return add(row, out); })
+                              : MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return add(row, out); });
+  if (overflow) return Status::InvalidArgument("overflow in date arithmetic");
+  return result;
 }
 
 }  // namespace
@@ -330,6 +407,8 @@ Result<Column> AddInterval(const Column& points, const Column& intervals, int64_
 Result<Column> TemporalArithmetic(char op, const Column& left, const Column& right, int64_t rows, const TypePtr& type) {
   if (right.type()->id() == Type::INTERVAL_MONTH_DAY_NANO) return AddInterval(left, right, op == '-' ? -1 : 1, rows, type);
   if (left.type()->id() == Type::INTERVAL_MONTH_DAY_NANO) return AddInterval(right, left, 1, rows, type);
+  if (IsInteger(*right.type())) return AddDays(op, left, right, rows, type);
+  if (IsInteger(*left.type())) return AddDays(op, right, left, rows, type);
   const std::vector<Column> in = {left, right};
   if (AnyConstantNull(in)) return NullColumn(type);
   const int64_t divisor = left.type()->id() == Type::DATE64 ? 86400000 : 1;
@@ -351,7 +430,8 @@ bool ParseInterval(std::string_view text, Interval* value) {
   std::vector<std::string> words;
   std::string word;
   for (char c : std::string(text) + " ") {
-    const bool digit_edge = !word.empty() && std::isalpha(static_cast<unsigned char>(c)) && std::isdigit(static_cast<unsigned char>(word.back()));
+    const bool digit_edge =
+        !word.empty() && std::isalpha(static_cast<unsigned char>(c)) && std::isdigit(static_cast<unsigned char>(word.back()));
     if (c == ' ' || digit_edge) {
       if (!word.empty()) words.push_back(Lower(word));
       word.clear();
@@ -391,14 +471,24 @@ bool ParseInterval(std::string_view text, Interval* value) {
 
 const std::vector<FunctionEntry>& TimeFunctions() {
   static const std::vector<FunctionEntry> entries = {
-      {"date_part", 2, 2, DatePartFunction}, {"datepart", 2, 2, DatePartFunction},
-      {"date_trunc", 2, 2, DateTruncFunction}, {"datetrunc", 2, 2, DateTruncFunction},
-      {"to_timestamp", 1, 1, ToTimestampFunction}, {"to_timestamp_seconds", 1, 1, ToTimestampFunction},
-      {"to_timestamp_millis", 1, 1, ToTimestampFunction}, {"to_timestamp_micros", 1, 1, ToTimestampFunction},
-      {"to_timestamp_nanos", 1, 1, ToTimestampFunction}, {"to_date", 1, 1, ToDateFunction},
-      {"to_unixtime", 1, 1, ToUnixtimeFunction}, {"from_unixtime", 1, 1, FromUnixtimeFunction},
-      {"make_date", 3, 3, MakeDateFunction}, {"date_bin", 2, 3, DateBinFunction},
-      {"now", 0, 0, NowFunction}, {"current_timestamp", 0, 0, NowFunction}, {"current_date", 0, 0, NowFunction}, {"today", 0, 0, NowFunction},
+      {"date_part", 2, 2, DatePartFunction},
+      {"datepart", 2, 2, DatePartFunction},
+      {"date_trunc", 2, 2, DateTruncFunction},
+      {"datetrunc", 2, 2, DateTruncFunction},
+      {"to_timestamp", 1, 1, ToTimestampFunction},
+      {"to_timestamp_seconds", 1, 1, ToTimestampFunction},
+      {"to_timestamp_millis", 1, 1, ToTimestampFunction},
+      {"to_timestamp_micros", 1, 1, ToTimestampFunction},
+      {"to_timestamp_nanos", 1, 1, ToTimestampFunction},
+      {"to_date", 1, 1, ToDateFunction},
+      {"to_unixtime", 1, 1, ToUnixtimeFunction},
+      {"from_unixtime", 1, 1, FromUnixtimeFunction},
+      {"make_date", 3, 3, MakeDateFunction},
+      {"date_bin", 2, 3, DateBinFunction},
+      {"now", 0, 0, NowFunction},
+      {"current_timestamp", 0, 0, NowFunction},
+      {"current_date", 0, 0, NowFunction},
+      {"today", 0, 0, NowFunction},
   };
   return entries;
 }

@@ -186,9 +186,12 @@ ArithmeticTypes TemporalArithmetic(const std::string& op, const TypePtr& left, c
   auto is_interval = [](const TypePtr& type) { return type->id() == Type::INTERVAL_MONTH_DAY_NANO; };
   const bool add = op == "+";
   if (!add && op != "-") return {};
+  if (is_date(left) && IsInteger(*right)) return {left, arrow::int64(), left};  // days
+  if (add && is_date(right) && IsInteger(*left)) return {arrow::int64(), right, right};
   if (!add && is_date(left) && left->Equals(*right)) return {left, right, arrow::int64()};
   if (!add && left->id() == Type::TIMESTAMP && right->id() == Type::TIMESTAMP) {
-    TypePtr common = TimestampPair(static_cast<const arrow::TimestampType&>(*left), static_cast<const arrow::TimestampType&>(*right));
+    TypePtr common =
+        TimestampPair(static_cast<const arrow::TimestampType&>(*left), static_cast<const arrow::TimestampType&>(*right));
     return {common, common, arrow::duration(static_cast<const arrow::TimestampType&>(*common).unit())};
   }
   if (left->id() == Type::DURATION && right->Equals(*left)) return {left, right, left};

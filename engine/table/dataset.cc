@@ -130,6 +130,13 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
   dataset->arrow_schema_ = dataset->schema_.ToArrow();
   for (const pb::DataFragment& fragment : dataset->manifest_->fragments()) {
     FragmentInfo info{fragment.id(), fragment.physical_rows(), fragment.has_deletion_file() ? fragment.deletion_file().num_deleted_rows() : 0};
+    // 0 says "unknown" (writers before row counts were kept); taken as a count it would hide rows.
+    if (info.physical_rows == 0 && fragment.files_size() > 0) {
+      return Status::NotSupported("the manifest does not tell how many rows fragment " + std::to_string(info.id) + " has (an old writer's table)");
+    }
+    if (fragment.has_deletion_file() && info.deleted_rows == 0) {
+      return Status::NotSupported("the manifest does not tell how many rows of fragment " + std::to_string(info.id) + " are deleted (an old writer's table)");
+    }
     if (info.physical_rows > UINT32_MAX || info.deleted_rows > info.physical_rows) {
       return Status::Corruption("fragment " + std::to_string(info.id) + " has " + std::to_string(info.physical_rows) + " rows and " +
                                 std::to_string(info.deleted_rows) + " deleted ones");

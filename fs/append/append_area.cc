@@ -59,7 +59,7 @@ class RealAppendArea : public AppendArea {
       : options_(options), spool_(spool), committer_(options, spool) {
     Node root;
     root.id = kRoot;
-    root.attr.mode = S_IFDIR | 0755;
+    root.attr.mode = S_IFDIR | (0755 & ~options_.umask);
     root.attr.uid = options_.uid;
     root.attr.gid = options_.gid;
     root.attr.atime_ns = root.attr.mtime_ns = root.attr.ctime_ns = WallNs();

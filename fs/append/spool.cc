@@ -226,12 +226,16 @@ Result<std::shared_ptr<SpoolFile>> Spool::Create() {
 Result<std::vector<LeftDrop>> Spool::TakeLeftovers() {
   std::vector<LeftDrop> left;
   std::error_code error;
+  // The own folder first: what is moved into it must not be found there again.
+  std::vector<stdfs::path> folders = {directory_};
   for (const auto& folder : stdfs::directory_iterator(root_, error)) {
-    if (!folder.is_directory() || folder.path().filename() == "incomplete") continue;
-    const bool own = folder.path() == stdfs::path(directory_);
-    const int lock = own ? -1 : OpenLocked(folder.path().string());
+    if (folder.is_directory() && folder.path().filename() != "incomplete" && folder.path() != folders[0]) folders.push_back(folder.path());
+  }
+  for (const stdfs::path& folder : folders) {
+    const bool own = folder == folders[0];
+    const int lock = own ? -1 : OpenLocked(folder.string());
     if (!own && lock < 0) continue;  // in use by another mount
-    for (const auto& entry : stdfs::directory_iterator(folder.path(), error)) {
+    for (const auto& entry : stdfs::directory_iterator(folder, error)) {
       if (!entry.is_directory() || !entry.path().filename().string().starts_with("d")) continue;
       Result<json> record = LastRecord(entry.path().string() + "/journal");
       if (!record.ok()) {

@@ -11,7 +11,7 @@ import lance
 import lancedb
 import pyarrow as pa
 import pytest
-from mounts import Mounts, wait_until
+from writing_mounts import Mounts, wait_until
 
 ALLOW_MISSING = os.environ.get("LANCEFS_ALLOW_MISSING_TOOLS") == "1"
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("price", pa.float64())])

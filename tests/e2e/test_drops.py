@@ -14,7 +14,7 @@ import lance
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mounts import Mounts, wait_until, xattr
+from writing_mounts import Mounts, wait_until, xattr
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("price", pa.float64())])
 

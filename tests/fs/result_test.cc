@@ -237,7 +237,26 @@ TEST_F(ResultTest, AStreamLargerThanTheSpaceIsAWindow) {
   EXPECT_EQ(reader->Read(0, 10, OpContext()).status().code(), StatusCode::kStale);  // its start is not kept
   EXPECT_EQ(reader->Complete(OpContext()).status().code(), StatusCode::kTooLarge);
   reader.reset();
+  for (int i = 0; i < 200 && cache_->space().used() > 0; ++i) std::this_thread::sleep_for(milliseconds(10));  // the last run ends
   EXPECT_EQ(cache_->space().used(), 0u);
+}
+
+TEST_F(ResultTest, ManyWindowsInASmallSpaceAllComeToTheirEnd) {
+  Restart(1'000'000);
+  std::vector<std::unique_ptr<ResultReader>> readers;
+  std::vector<std::shared_ptr<Script>> scripts;
+  for (int i = 0; i < 80; ++i) {  // more than the pool has threads
+    scripts.push_back(std::make_shared<Script>());
+    scripts.back()->pieces = 40;
+    readers.push_back(Open(Spec("window" + std::to_string(i), scripts.back()), milliseconds(0)));
+    ASSERT_TRUE(readers.back()->Read(0, 1000, OpContext().WithTimeout(std::chrono::seconds(20))).ok());
+  }
+  // The last comes to its end while all others stand still.
+  for (size_t i = readers.size(); i-- > 0;) {
+    Result<uint64_t> read = ReadAll(*readers[i]);
+    ASSERT_TRUE(read.ok()) << read.status().ToString();
+    EXPECT_EQ(*read, scripts[i]->size());
+  }
 }
 
 TEST_F(ResultTest, OldResultsMakeRoomForNewOnes) {

@@ -21,7 +21,8 @@ std::shared_ptr<arrow::RecordBatch> MakeBatch() {
     if (!(i == 5 ? strings.AppendNull() : strings.Append(i % 2 ? "abc" : "x%_")).ok()) std::abort();
     if (!doubles.Append(i / 3.0).ok()) std::abort();
   }
-  auto schema = arrow::schema({arrow::field("i", arrow::int32()), arrow::field("s", arrow::utf8()), arrow::field("d", arrow::float64())});
+  auto schema =
+      arrow::schema({arrow::field("i", arrow::int32()), arrow::field("s", arrow::utf8()), arrow::field("d", arrow::float64())});
   return arrow::RecordBatch::Make(schema, 8, {*ints.Finish(), *strings.Finish(), *doubles.Finish()});
 }
 
@@ -34,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)lancefs::EvaluateFilter(**filter, *batch).ok();
     if (!lancefs::ParseFilter((*filter)->ToString(), *batch->schema()).ok()) std::abort();
   }
-  if (auto expression = lancefs::ParseExpression(text, *batch->schema()); expression.ok()) (void)(*expression)->Evaluate(*batch).ok();
+  if (auto expression = lancefs::ParseExpression(text, *batch->schema()); expression.ok())
+    (void)(*expression)->Evaluate(*batch).ok();
   (void)lancefs::ParseSelectList(text, *batch->schema()).ok();
   for (const char* op : {"eq", "in", "like", "contains", "isnull"}) {
     (void)lancefs::MakeColumnPredicate("s", op, text, *batch->schema()).ok();

@@ -29,7 +29,7 @@ FILTERS = {
         "NOT (carrier = 'UA')", "origin = 'JFK' OR origin = 'LGA'", "dest LIKE 'S%'", "dest NOT LIKE '%A%'", "tailnum ILIKE 'n1%'",
         "distance BETWEEN 1000 AND 1100", "distance NOT BETWEEN 200 AND 4000", "air_time / 60.0 > 10", "dep_time + 0 < 5", "hour * 60 + minute = 315",
         "dep_delay > arr_delay + 60", "month = 1 AND day = 1 AND hour < 6", "flight = 1545", "tailnum IS NULL", "(dep_delay > 100) IS TRUE",
-        "(dep_delay > 100) IS NOT TRUE AND day = 2", "arr_delay = 11.0", "CAST(dep_delay AS BIGINT) = 2", "regexp_match(tailnum, '^N[0-9]+JB$')",
+        "(dep_delay > 100) IS NOT TRUE AND day = 2", "arr_delay = 11", "CAST(dep_delay AS BIGINT) = 2", "regexp_match(tailnum, '^N[0-9]+JB$')",
         "`carrier` = 'B6' AND `dest` = 'BUR'", "time_hour >= timestamp '2013-01-03 12:00:00'", "dep_delay < 0 AND arr_delay > 0 AND origin <> 'EWR'", "year = 2014", "carrier > dest",
         "distance % 7 = 0 AND minute = 59",
     ],
@@ -138,11 +138,14 @@ def test_other_formats_read_back_equal(history, name, tmp_path):
         files[suffix].write_bytes(lancefs("cat", dataset.uri, f"rows.{suffix}", env=env))
     assert pyarrow.ipc.open_file(files["arrow"]).read_all().equals(expected)
     assert pyarrow.ipc.open_stream(files["arrows"]).read_all().equals(expected)
-    assert pyarrow.parquet.read_table(files["parquet"]).equals(expected)
-    rows = sorted(canonical.lines(expected))
-    assert sorted(canonical.lines(polars.read_ipc(files["arrow"], memory_map=False).to_arrow())) == rows
-    assert sorted(canonical.lines(polars.read_parquet(files["parquet"]).to_arrow())) == rows
-    assert sorted(canonical.lines(duckdb.sql(f"select * from read_parquet('{files['parquet']}')").to_arrow_table().cast(expected.schema))) == rows
+    # Parquet and polars have no timestamps of whole seconds: docs/formats.md.
+    same = lambda table: table.cast(expected.schema).equals(expected)
+    assert same(pyarrow.parquet.read_table(files["parquet"]))
+    assert same(polars.read_ipc(files["arrow"]).to_arrow())
+    assert same(polars.read_parquet(files["parquet"]).to_arrow())
+    # duckdb may read row groups in any order.
+    read = duckdb.sql(f"select * from read_parquet('{files['parquet']}')").to_arrow_table().cast(expected.schema)
+    assert sorted(canonical.lines(read)) == sorted(canonical.lines(expected))
     typed = pyarrow.csv.ConvertOptions(column_types=expected.schema, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""])
     assert pyarrow.csv.read_csv(files["csv"], convert_options=typed).equals(expected)
     tabs = pyarrow.csv.ParseOptions(delimiter="\t")

@@ -52,9 +52,14 @@ install_build_dependencies() {
 
 # build [TARGET...]
 build() {
-  [ -f "$BUILD/build.ninja" ] || cmake -S "$ROOT" -B "$BUILD" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLANCEFS_PYTHON="$DEPS/venv/bin/python" >"$ROOT/.deps/cmake.log" 2>&1 || {
-    cat "$ROOT/.deps/cmake.log" >&2
+  # Every time: a package that was installed meanwhile (GoogleTest) adds targets.
+  cmake -S "$ROOT" -B "$BUILD" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLANCEFS_PYTHON="$DEPS/venv/bin/python" >"$DEPS/cmake.log" 2>&1 || {
+    cat "$DEPS/cmake.log" >&2
     return 1
   }
-  ninja -C "$BUILD" --quiet "$@"
+  # Warnings of a compiler that is right by its own lights are no news to whoever builds; errors are.
+  ninja -C "$BUILD" "$@" >"$DEPS/build.log" 2>&1 || {
+    grep -A20 -E 'error|FAILED' "$DEPS/build.log" | head -100 >&2
+    return 1
+  }
 }

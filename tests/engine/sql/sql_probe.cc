@@ -69,10 +69,11 @@ json Answer(const Input& input, const json& request) {
     }
     return {{"columns", std::move(columns)}};
   }
-  auto filter = request.contains("predicate")
-                    ? lancefs::MakeColumnPredicate(request["predicate"][0].get<std::string>(), request["predicate"][1].get<std::string>(),
-                                                   request["predicate"][2].get<std::string>(), *input.schema)
-                    : lancefs::ParseFilter(request["filter"].get<std::string>(), *input.schema);
+  auto filter =
+      request.contains("predicate")
+          ? lancefs::MakeColumnPredicate(request["predicate"][0].get<std::string>(), request["predicate"][1].get<std::string>(),
+                                         request["predicate"][2].get<std::string>(), *input.schema)
+          : lancefs::ParseFilter(request["filter"].get<std::string>(), *input.schema);
   if (!filter.ok()) return {{"error", filter.status().message()}};
   json answer = Matches(input, **filter);
   answer["text"] = (*filter)->ToString();

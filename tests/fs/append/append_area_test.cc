@@ -256,13 +256,17 @@ TEST_F(AppendAreaTest, GrowthCommitsTheTail) {
 }
 
 TEST_F(AppendAreaTest, BadRowFailsTheWriteThatBringsIt) {
+  Create("first.jsonl");
+  ASSERT_TRUE(Write(kRows, 0).ok());
+  ASSERT_TRUE(Flush().ok());
+  Release();
   Create("a.jsonl");
   const auto id = id_;
   ASSERT_TRUE(Write("{\"id\":1}\n", 0).ok());
   EXPECT_TRUE(Write("{\"id\":\"x\"}\n", 9).Is(StatusCode::kInvalidArgument));
   EXPECT_TRUE(Flush().Is(StatusCode::kInvalidArgument));
   Release();
-  EXPECT_EQ(Version(), 0u);
+  EXPECT_EQ(Version(), 1u);
   ASSERT_EQ(log_->Errors().size(), 1u);
   EXPECT_EQ(log_->Errors()[0].row, 2u);
   EXPECT_EQ(log_->Errors()[0].column, "id");
@@ -271,7 +275,7 @@ TEST_F(AppendAreaTest, BadRowFailsTheWriteThatBringsIt) {
   ASSERT_TRUE(Write(kRows, 0).ok());
   EXPECT_TRUE(Flush().ok());
   Release();
-  EXPECT_EQ(Version(), 1u);
+  EXPECT_EQ(Version(), 2u);
   EXPECT_EQ(Xattr("error"), "");
 }
 

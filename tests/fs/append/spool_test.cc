@@ -145,11 +145,19 @@ TEST_F(SpoolTest, LiveMountsKeepTheirDrops) {
   auto second = Open();
   EXPECT_TRUE(second->TakeLeftovers()->empty());
   EXPECT_TRUE(stdfs::exists(file->data_path()));
-  // After the first one's end its drop moves to the second.
+  // After both are gone, the next mount finds the drop.
+  auto other = Make(*second, "the second's");
   file->Keep();
+  other->Keep();
   file.reset();
+  other.reset();
+  second.reset();
   first.reset();
-  EXPECT_EQ(second->TakeLeftovers()->size(), 1u);
+  auto third = Open();  // uses folder 0 and moves what lies in folder 1
+  const auto left = third->TakeLeftovers();
+  ASSERT_EQ(left->size(), 2u);
+  for (const LeftDrop& drop : *left) EXPECT_TRUE(drop.directory.starts_with(root_ + "/0/d")) << drop.directory;
+  EXPECT_NE((*left)[0].directory, (*left)[1].directory);
 }
 
 TEST_F(SpoolTest, CapIsKept) {

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters answered by the reference and by engine/sql, compared.
+"""Filters answered by pylance and by engine/sql (through sql_probe), compared row by row.
 
-    pytest tests/interop/sql_filters.py          (needs pylance; LANCEFS_SQL_PROBE = the built sql_probe)
-    python tests/interop/sql_filters.py [corpus] all datasets and filters of the interoperability corpus
+Environment: LANCEFS_BUILD = the build folder (default <repository>/build), LANCEFS_SHARED = the folder of the shared
+corpora (default beside the repository).
 
-Rows must be equal; where the reference fails, ours must fail too unless the case is listed as an extension
-(text that full DataFusion SQL takes and the reference's filter planner does not).
+Rows must be equal; where pylance fails, ours must fail too, unless its planner refuses valid SQL (STRICT). What
+differs on purpose stands in KNOWN, with the reason, and must still differ.
 """
 import collections
 import datetime
@@ -14,7 +14,6 @@ import glob
 import json
 import os
 import subprocess
-import sys
 import tempfile
 
 import pyarrow as pa
@@ -23,7 +22,8 @@ import pytest
 lance = pytest.importorskip("lance")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROBE = os.environ.get("LANCEFS_SQL_PROBE", os.path.join(ROOT, "build/tests/engine/sql/sql_probe"))
+BUILD = os.environ.get("LANCEFS_BUILD", os.path.join(ROOT, "build"))
+PROBE = os.path.join(BUILD, "tests/engine/sql/sql_probe")
 SHARED = os.environ.get("LANCEFS_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 
 # How the reference's planner words a refusal of valid SQL; we may answer these.
@@ -250,22 +250,48 @@ def generated_filters():
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     directory = str(tmp_path_factory.mktemp("sql"))
-    dataset = lance.write_dataset(sample_table(), os.path.join(directory, "sample.lance"), data_storage_version="2.1")
+    dataset = lance.write_dataset(sample_table(), os.path.join(directory, "sample.lance"), data_storage_version="2.2")
     table = read_with_ids(dataset)
     probe = Probe(table, directory)
     yield dataset, {a: i for i, a in enumerate(table["_rowaddr"].to_pylist())}, probe
     probe.close()
 
 
-@pytest.mark.skipif(not os.path.exists(PROBE), reason="sql_probe is not built")
+# Filters on which we differ: text (or all texts that match a pattern) -> reason.
+HALF = "we compute half floats with decimals, the reference's planner has no common type"
+KNOWN = {
+    "TRY_CAST(f16 AS decimal(10,2)) IS NULL": "we cast half floats to decimals, the reference cannot",
+    "f16 + dec > 3": HALF, "f16 - dec > 3": HALF, "f16 * dec > 3": HALF,
+    "dec + f16 > 3": HALF, "dec - f16 > 3": HALF, "dec * f16 > 3": HALF,
+    "dec256 + f16 > 3": HALF, "dec256 - f16 > 3": HALF, "dec256 * f16 > 3": HALF,
+    "coalesce(bin,'q')='q'": "we read a string beside binary values as bytes, the reference refuses it",
+    "date_part('year', tns) > 3": "the reference turns the year into a range of nanoseconds, which overflows, and finds nothing",
+    "_rowoffset < 4": "the reference has _rowoffset in results only, we also in filters",
+    "/* a /* b */ c */ i32 = 5": "comments nest here as in the SQL standard",
+    "i32 = 5)": "the reference stops at the unbalanced bracket and ignores what follows, we refuse the text",
+}
+
+
+needs_probe = pytest.mark.skipif(not os.path.exists(PROBE), reason="sql_probe is not built")
+
+
+@needs_probe
 def test_generated_filters(sample):
     dataset, rows, probe = sample
     wrong = []
-    for text in generated_filters():
+    filters = [text for text in dict.fromkeys(generated_filters()) if text not in KNOWN]
+    for text in filters:
         problem = compare(reference_rows(dataset, rows, text), probe.ask({"filter": text}))
         if problem:
             wrong.append(f"{text}: {problem}")
-    assert not wrong, f"{len(wrong)} differ:\n" + "\n".join(wrong)
+    assert not wrong, f"{len(wrong)} of {len(filters)} differ:\n" + "\n".join(wrong)
+
+
+@needs_probe
+@pytest.mark.parametrize("text", KNOWN)
+def test_known_differences_remain(sample, text):
+    dataset, rows, probe = sample
+    assert compare(reference_rows(dataset, rows, text), probe.ask({"filter": text})), f"no difference any more, remove it: {KNOWN[text]}"
 
 
 def corpus_filters(corpus):
@@ -278,7 +304,7 @@ def corpus_filters(corpus):
         groups = collections.defaultdict(dict)
         for read in expected["reads"]:
             query = read["query"]
-            if "filter" in query:
+            if "filter" in query and "json_" not in query["filter"]:  # there are no JSON functions
                 key = tuple((k, query[k]) for k in ("version", "tag", "branch") if k in query)
                 lenient = any(k in {**read, **read["expect"]} for k in ("or_error", "error_not_intended"))
                 groups[key].setdefault(query["filter"], lenient)
@@ -302,6 +328,9 @@ def run_corpus(corpus):
             with tempfile.TemporaryDirectory() as directory:
                 try:
                     dataset = open_version(path, key)
+                    if not dataset.data_storage_version.startswith("2"):
+                        skipped.append(f"{os.path.basename(path)}: data storage {dataset.data_storage_version}")
+                        continue
                     table = read_with_ids(dataset)
                     probe = Probe(table, directory)
                 except BaseException as error:
@@ -322,17 +351,10 @@ def run_corpus(corpus):
     return passed, wrong, skipped
 
 
-@pytest.mark.skipif(not os.path.exists(PROBE), reason="sql_probe is not built")
+@needs_probe
 @pytest.mark.skipif(not os.path.isdir(os.path.join(SHARED, "corpora", "open")), reason="the corpus is not here")
 def test_corpus_filters():
     passed, wrong, _ = run_corpus(os.path.join(SHARED, "corpora", "open"))
     assert not wrong, f"{len(wrong)} differ:\n" + "\n".join(wrong)
     assert passed > 1000
 
-
-if __name__ == "__main__":
-    done, different, left_out = run_corpus(sys.argv[1] if len(sys.argv) > 1 else os.path.join(SHARED, "corpora", "open"))
-    print("\n".join(different))
-    print("\n".join("skipped: " + line for line in left_out))
-    print(f"{done} agree, {len(different)} differ, {len(left_out)} datasets or versions skipped")
-    sys.exit(bool(different))

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scan to Arrow, all columns and two, every data version, against pylance to_batches"""
+VERSIONS = ("2.0", "2.1", "2.2")
+TWO = ["dep_delay", "tailnum"]
+
+
+def to_batches(uri, columns=None):
+    import lance
+
+    def work():
+        return {"rows": sum(batch.num_rows for batch in lance.dataset(uri).to_batches(columns=columns))}
+    return work
+
+
+def run(bench):
+    table = bench.timed_table("Scan to Arrow (open included, files in the page cache)")
+    for version in VERSIONS:
+        uri = str(bench.data.flights(version))
+        for what, columns in (("all columns", None), ("2 columns", TWO)):
+            options = ["--columns", ",".join(columns)] if columns else []
+            bench.compare(table, f"{what}, {version}", lambda: bench.tool("scan", uri, *options),
+                          {"pylance": lambda: bench.peer("scan", "to_batches", uri=uri, columns=columns)}, goal="3")

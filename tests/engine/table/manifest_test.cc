@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/format/manifest.h"
+
+#include <random>
+
+#include "test_table.h"
+
+namespace lancefs {
+namespace {
+
+TEST(ManifestName, BothSchemes) {
+  EXPECT_EQ(ManifestName(1, ManifestNaming::kV2), "18446744073709551614.manifest");
+  EXPECT_EQ(ManifestName(12, ManifestNaming::kV1), "12.manifest");
+  EXPECT_EQ(ParseManifestName("18446744073709551614.manifest")->version, 1u);
+  EXPECT_EQ(ParseManifestName("7.manifest")->naming, ManifestNaming::kV1);
+  for (const char* other : {"latest_version_hint.json", "d9223372036854775809.manifest", "5.manifest#1", "x.manifest", ".manifest"}) {
+    EXPECT_FALSE(ParseManifestName(other).has_value()) << other;
+  }
+}
+
+std::string SampleFile() {
+  pb::Manifest manifest;
+  manifest.set_version(7);
+  manifest.mutable_data_format()->set_version("2.2");
+  pb::Transaction transaction;
+  transaction.set_uuid("u");
+  transaction.mutable_append();
+  return SerializeManifestFile(manifest, "index bytes", &transaction);
+}
+
+TEST(ManifestFile, RoundTripsItsThreeParts) {
+  const auto parsed = ParseManifestFile(Bytes::FromString(SampleFile()));
+  ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
+  EXPECT_EQ(parsed->manifest->version(), 7u);
+  EXPECT_EQ(parsed->index_section, "index bytes");
+  EXPECT_EQ(parsed->transaction->uuid(), "u");
+  EXPECT_TRUE(parsed->manifest->has_transaction_section());
+}
+
+TEST(ManifestFile, EndsExactlyAtTheFooter) {
+  const std::string file = SampleFile();
+  const auto position = LoadLittleEndian<uint64_t>(file.data() + file.size() - 16);
+  const auto length = LoadLittleEndian<uint32_t>(file.data() + position);
+  EXPECT_EQ(length, file.size() - position - 4 - 16);
+  EXPECT_EQ(file.substr(file.size() - 8, 4), std::string("\0\0\2\0", 4));
+}
+
+TEST(ManifestFile, BrokenBytesNeverCrash) {
+  const std::string good = SampleFile();
+  std::mt19937 random(1);
+  for (int i = 0; i < 20000; ++i) {
+    std::string bad = good;
+    if (i % 4 == 0) bad.resize(random() % bad.size());
+    for (int k = 0; k < 1 + i % 3 && !bad.empty(); ++k) bad[random() % bad.size()] = static_cast<char>(random());
+    const auto parsed = ParseManifestFile(Bytes::FromString(bad));
+    if (parsed.ok()) (void)SchemaFromManifest(*parsed->manifest).ok();
+  }
+}
+
+TEST(Flags, UnknownAndUnpairedBits) {
+  pb::Manifest manifest;
+  manifest.set_reader_feature_flags(64);
+  EXPECT_EQ(CheckReaderFlags(manifest).code(), StatusCode::kNotSupported);
+  manifest.set_reader_feature_flags(256);
+  EXPECT_EQ(CheckReaderFlags(manifest).code(), StatusCode::kCorruption);
+  manifest.set_writer_feature_flags(256);
+  EXPECT_TRUE(CheckReaderFlags(manifest).ok());
+  manifest.set_reader_feature_flags(256 | 32768);
+  EXPECT_FALSE(CheckReaderFlags(manifest).ok());
+}
+
+TEST(Schema, LogicalTypesRoundTrip) {
+  const std::vector<std::shared_ptr<arrow::DataType>> types = {
+      arrow::null(), arrow::boolean(), arrow::int8(), arrow::uint64(), arrow::float16(), arrow::float64(), arrow::utf8(), arrow::large_utf8(),
+      arrow::binary(), arrow::fixed_size_binary(16), arrow::date32(), arrow::date64(), arrow::time32(arrow::TimeUnit::MILLI),
+      arrow::time64(arrow::TimeUnit::NANO), arrow::timestamp(arrow::TimeUnit::MICRO), arrow::timestamp(arrow::TimeUnit::NANO, "+08:00"),
+      arrow::duration(arrow::TimeUnit::SECOND), arrow::decimal128(10, -2), arrow::decimal256(50, 3), arrow::list(arrow::field("item", arrow::int32())),
+      arrow::large_list(arrow::struct_({arrow::field("a", arrow::utf8())})), arrow::fixed_size_list(arrow::field("item", arrow::float32()), 4),
+      arrow::fixed_size_list(arrow::field("item", arrow::fixed_size_list(arrow::field("item", arrow::float32()), 2)), 3),
+      arrow::map(arrow::utf8(), arrow::int32()), arrow::dictionary(arrow::int32(), arrow::utf8()), arrow::struct_({arrow::field("x", arrow::int64(), false)})};
+  for (const auto& type : types) {
+    const auto schema = SchemaFromArrow(*arrow::schema({arrow::field("c", type)}));
+    ASSERT_TRUE(schema.ok()) << type->ToString() << ": " << schema.status().ToString();
+    google::protobuf::RepeatedPtrField<pb::Field> fields;
+    SchemaToProto(*schema, &fields);
+    EXPECT_EQ(fields[0].parent_id(), -1);
+    const auto back = SchemaFromProto(fields, {});
+    ASSERT_TRUE(back.ok()) << type->ToString() << ": " << back.status().ToString();
+    EXPECT_TRUE(back->fields[0].type->Equals(*type)) << type->ToString() << " became " << back->fields[0].type->ToString();
+  }
+}
+
+TEST(Schema, RefusesWhatLanceRefuses) {
+  for (const auto& schema : {arrow::schema({arrow::field("a.b", arrow::int8())}), arrow::schema({arrow::field("a", arrow::int8()), arrow::field("a", arrow::int8())}),
+                             arrow::schema({arrow::field("i", arrow::month_interval())}), arrow::schema({arrow::field("d", arrow::decimal32(5, 1))})}) {
+    EXPECT_FALSE(SchemaFromArrow(*schema).ok()) << schema->ToString();
+  }
+}
+
+TEST(Schema, MalformedLogicalTypesAreErrors) {
+  for (const char* bad : {"", "int", "fixed_size_list:float", "fixed_size_list:float:0", "fixed_size_list:float:x", "decimal:128:99:0", "decimal:64:5:1",
+                          "timestamp:us", "timestamp:xx:-", "dict:string", "fixed_size_binary:-1", "duration:h", "list", "map"}) {
+    EXPECT_FALSE(TypeFromLogical(bad, {}).ok()) << bad;
+  }
+  std::string deep;
+  for (int i = 0; i < 1000; ++i) deep += "fixed_size_list:";
+  EXPECT_FALSE(TypeFromLogical(deep + "float:2", {}).ok());
+}
+
+}  // namespace
+}  // namespace lancefs
