@@ -51,6 +51,11 @@ Result<std::shared_ptr<Filesystem>> Filesystem::Make(FilesystemOptions options, 
     Scope scope{ctx, Caller{}, true};
     Result<std::vector<DirEntry>> listing = filesystem->root_->List(scope);
     if (!listing.ok()) return listing.status();
+    // Made now, not when somebody first looks: it commits what a crash left in the spool.
+    const FilesystemOptions& made = filesystem->mount_->options;
+    if (made.make_append_area && !made.read_only && !made.state_directory.empty()) {
+      filesystem->pool_->Submit([root = filesystem->root_] { (void)root->Lookup("append", Scope{OpContext(), Caller{}, true}); });
+    }
   }
   TakeUpLeftDrops(filesystem->root_, filesystem->options().state_directory);
   return filesystem;

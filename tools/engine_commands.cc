@@ -2,6 +2,7 @@
 //
 // append, create, verify: commands that work on the engine alone.
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/uri.h"
@@ -53,6 +54,10 @@ Status RunAppend(const GlobalOptions& global, const AppendArguments& arguments, 
   LANCEFS_ASSIGN_OR_RETURN(const StorageOptions storage, StorageOf(global));
   LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenDataset(arguments.uri, storage, OpenOptions(), ctx));
   for (const std::string& file : arguments.files) {
+    std::error_code error_code;
+    if (std::filesystem::is_regular_file(file, error_code) && std::filesystem::file_size(file, error_code) == 0) {
+      return Status::InvalidArgument(file + " is empty (0 bytes)");
+    }
     Result<RowFileFormat> format = FormatOf(file, arguments.format);
     if (!format.ok()) return WithPlace(format.status(), file);
     std::optional<RowError> error;
