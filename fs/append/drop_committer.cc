@@ -98,7 +98,7 @@ Result<RowFileFormat> DropCommitter::FormatOf(const std::string& name, const std
   return format;
 }
 
-Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileFormat format, const std::string& uuid,
+Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileFormat format, const std::string& uuid, bool* created,
                                                std::optional<RowError>* error, const OpContext& ctx) {
   WriteOptions write;
   write.transaction_uuid = uuid;
@@ -107,6 +107,7 @@ Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileF
                              restart == 0 ? options_.table->Current(ctx) : options_.table->Refresh(ctx));
     Result<CommitResult> result = Status::Internal("not committed");
     bool again = false;
+    *created = dataset == nullptr;
     if (dataset != nullptr) {
       result = AppendFile(dataset, path, format, write, error, ctx);
       again = result.status().Is(StatusCode::kConflict);
@@ -213,18 +214,19 @@ Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_
     if (drop.transaction_uuid.empty()) drop.transaction_uuid = UuidText(RandomUuidBytes());
     LANCEFS_RETURN_NOT_OK(drop.file->Seal({name, drop.size(), offset, drop.transaction_uuid, mtime_ns}));
     Result<CommitResult> result = Status::Internal("not committed");
+    bool created = false;
     if (tail) {
       TemporaryFile file(drop.file->directory() + "/tail");
       LANCEFS_RETURN_NOT_OK(CopyTail(*drop.file, format.format, offset, drop.size(), &file));
-      result = CommitFile(file.path(), format, drop.transaction_uuid, &error, ctx);
+      result = CommitFile(file.path(), format, drop.transaction_uuid, &created, &error, ctx);
       record.note = "tail of " + std::to_string(drop.size() - offset) + " bytes";
     } else {
-      result = CommitFile(drop.file->data_path(), format, drop.transaction_uuid, &error, ctx);
+      result = CommitFile(drop.file->data_path(), format, drop.transaction_uuid, &created, &error, ctx);
     }
     LANCEFS_RETURN_NOT_OK(result.status());
     record.transaction = result->transaction_uuid;
     record.rows = result->rows;
-    if (result->rows > 0 || result->version == 1) {
+    if (result->rows > 0 || created) {
       record.version = result->version;
       drop.version = result->version;
       options_.table->Committed(result->dataset);

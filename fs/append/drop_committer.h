@@ -34,7 +34,7 @@ class DropCommitter {
 
  private:
   Result<RowFileFormat> FormatOf(const std::string& name, const std::string& path) const;
-  Result<CommitResult> CommitFile(const std::string& path, RowFileFormat format, const std::string& uuid, std::optional<RowError>* error,
+  Result<CommitResult> CommitFile(const std::string& path, RowFileFormat format, const std::string& uuid, bool* created, std::optional<RowError>* error,
                                   const OpContext& ctx);
   Status CheckRows(const std::string& path, RowFileFormat format, std::optional<RowError>* error);
 
