@@ -42,11 +42,12 @@ def contents(uri, skip):
 
 
 def run(bench):
+    from harness import cpu_seconds, process_field
+
     csv_file = bench.data.file("rows.csv")
     size = os.path.getsize(csv_file) / 1e6
     table = bench.table(f"Appending {size:.0f} MB of CSV ({sum(1 for _ in open(csv_file, 'rb')) - 1} rows) to a 2.2 dataset",
-                        ["what", "time", "peak memory", "bytes added", "bytes written by the process", "times pylance's time"])
-    written = {}
+                        ["what", "time", "CPU", "peak memory", "bytes added", "bytes written by the process", "times pylance's time"])
 
     def fresh():
         target = bench.folder / "append.lance"
@@ -55,7 +56,7 @@ def run(bench):
         os.sync()  # so that no side pays for what another one left behind
         return target
 
-    def finish(name, target, measurement):
+    def finish(target, measurement):
         measurement.rows = bench.peer("append", "contents", uri=str(target), skip=1000).rows
         measurement.extra["added"] = sum(os.path.getsize(p) for p in files_of(target)) - added_before
         return measurement
@@ -66,18 +67,19 @@ def run(bench):
         target = fresh()
         with bench.mount(target) as (directory, pid):
             measurement = bench.run(["cp", csv_file, directory / "append/rows.csv"])
+            measurement.cpu += cpu_seconds(pid)
             io = dict(line.split(": ") for line in pathlib.Path(f"/proc/{pid}/io").read_text().splitlines())
-            measurement.rss_mb = int(next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM"))) / 1024
+            measurement.rss_mb = process_field(pid, "status", "VmHWM") / 1024
             measurement.extra["written"] = int(io["write_bytes"])
-        return finish("mount", target, measurement)
+        return finish(target, measurement)
 
     def by_command():
         target = fresh()
-        return finish("command", target, bench.run([bench.lancefs, "append", target, csv_file]))
+        return finish(target, bench.run([bench.lancefs, "append", target, csv_file]))
 
     def peer(sync):
         target = fresh()
-        return finish("peer", target, bench.peer("append", "arrow_pylance", uri=str(target), csv_file=str(csv_file), sync=sync))
+        return finish(target, bench.peer("append", "arrow_pylance", uri=str(target), csv_file=str(csv_file), sync=sync))
 
     sides = {"cp into append/": through_mount, "lancefs append": by_command,
              "pyarrow.csv + pylance": lambda: peer(False), "pyarrow.csv + pylance + fsync": lambda: peer(True)}
@@ -101,6 +103,6 @@ def run(bench):
         if best.rows != reference.rows:
             bench.fail(f"append, {name}: the dataset holds {best.rows} (rows, checksums) instead of {reference.rows}")
         written = best.extra.get("written")
-        table.add(name, bench.show_seconds(best.seconds), f"{best.rss_mb:.0f} MB", bench.show_bytes(best.extra["added"]),
+        table.add(name, bench.show_seconds(best.seconds), f"{best.cpu:.2f} s", f"{best.rss_mb:.0f} MB", bench.show_bytes(best.extra["added"]),
                   bench.show_bytes(written) if written is not None else "", f"{best.seconds / reference.seconds:.2f}")
     table.notes.append("The last column is against pylance with fsync, the durability that lancefs always gives; goal: at most 0.50.")

@@ -56,5 +56,6 @@ def run(bench):
         check(bench, kind)
         polars = {"polars": lambda: bench.peer("text", "write_text", uri=uri, kind=kind)}
         bench.compare(table, f"cat rows.{kind}, fresh mount", lambda: bench.read_in_mount(uri, f"rows.{kind}"), polars, goal="3")
+        bench.compare(table, f"cat rows.{kind}, fresh mount, -o spill=64m", lambda: bench.read_in_mount(uri, f"rows.{kind}", ["spill=64m"]), polars, goal="3")
         bench.compare(table, f"lancefs cat rows.{kind}", lambda: bench.run([bench.lancefs, "cat", uri, f"rows.{kind}"]), polars, goal="3")
     table.notes.append("The mount's memory is the daemon's peak; `lancefs cat` counts the start of the process, the peers' imports are not counted.")

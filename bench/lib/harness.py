@@ -29,6 +29,7 @@ class Failure(Exception):
 class Measurement:
     seconds: float
     rss_mb: float = 0  # peak, of the process that did the work
+    cpu: float = 0  # seconds of all its threads, in user and kernel mode
     rows: object = None  # what must be equal on all sides; None = not compared
     extra: dict = dataclasses.field(default_factory=dict)
 
@@ -56,6 +57,11 @@ def process_field(pid, file, field):
         if line.startswith(field + ":"):
             return int(line.split()[1])
     return 0
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Table:
@@ -101,7 +107,7 @@ class Bench:
         return table
 
     def timed_table(self, title):
-        return self.table(title, ["what", "lancefs", "memory", "peer", "its time", "its memory", "times faster", "goal"])
+        return self.table(title, ["what", "lancefs", "CPU", "memory", "peer", "its time", "its CPU", "its memory", "times faster", "goal"])
 
     def fail(self, text):
         self.failures.append(text)
@@ -121,7 +127,7 @@ class Bench:
             if child.returncode != 0:
                 errors.seek(0)
                 raise Failure(f"{' '.join(map(str, command))[:300]}: status {child.returncode}: {errors.read().decode(errors='replace')[-600:]}")
-        return Measurement(seconds, usage.ru_maxrss / 1024, rows)
+        return Measurement(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, rows)
 
     def output(self, command, environment=None):
         """The same, with the process's standard output."""
@@ -134,12 +140,12 @@ class Bench:
         """`function` of the workload's file in a fresh Python; its imports are not timed."""
         _, out = self.output([self.python, BENCH / "lib/peer.py", workload, function, json.dumps(arguments)])
         line = json.loads(out.decode().strip().splitlines()[-1])
-        return Measurement(line["seconds"], line["rss_mb"], line["result"].pop("rows", None), line["result"])
+        return Measurement(line["seconds"], line["rss_mb"], line["cpu"], line["result"].pop("rows", None), line["result"])
 
     def tool(self, *arguments):
-        _, out = self.output([self.scan_tool, *arguments])
+        process, out = self.output([self.scan_tool, *arguments])
         line = json.loads(out)
-        return Measurement(line["seconds"], line["rss_mb"], line["rows"], line)
+        return Measurement(line["seconds"], line["rss_mb"], process.cpu, line["rows"], line)
 
     def lines_of(self, path):
         """Lines of a file, counted while it is read as a stream."""
@@ -180,14 +186,16 @@ class Bench:
     def read_in_mount(self, uri, path, options=(), rows=None):
         """`cat` of one file in a fresh mount; memory is the daemon's peak."""
         with self.mount(uri, *options) as (directory, pid):
+            before = cpu_seconds(pid)
             measurement = self.run(["cat", directory / path], rows=rows)
             measurement.rss_mb = process_field(pid, "status", "VmHWM") / 1024
+            measurement.cpu += cpu_seconds(pid) - before
             return measurement
 
     # --- comparing ----------------------------------------------------------------------------
 
     def compare(self, table, what, ours, peers, goal="", runs=None):
-        """Adds a row a peer; `ours` and the values of `peers` are called in turns. One untimed turn warms up."""
+        """Adds a row for each peer; `ours` and the values of `peers` are called in turns. One untimed turn warms up."""
         sides = {"lancefs": ours, **peers}
         results = {name: [] for name in sides}
         try:
@@ -204,6 +212,6 @@ class Bench:
         for name, theirs in best.items():
             if mine.rows is not None and theirs.rows is not None and mine.rows != theirs.rows:
                 self.fail(f"{what}: lancefs gives {mine.rows}, {name} {theirs.rows}")
-            table.add(what, show_seconds(mine.seconds), f"{mine.rss_mb:.0f} MB", name, show_seconds(theirs.seconds), f"{theirs.rss_mb:.0f} MB",
-                      f"{theirs.seconds / mine.seconds:.2f}", goal if isinstance(goal, str) else goal.get(name, ""))
+            table.add(what, show_seconds(mine.seconds), f"{mine.cpu:.2f} s", f"{mine.rss_mb:.0f} MB", name, show_seconds(theirs.seconds),
+                      f"{theirs.cpu:.2f} s", f"{theirs.rss_mb:.0f} MB", f"{theirs.seconds / mine.seconds:.2f}", goal if isinstance(goal, str) else goal.get(name, ""))
         return mine, best
