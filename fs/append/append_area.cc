@@ -511,7 +511,10 @@ Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data
   if (offset < drop->committed_size || (it->second.flags & O_APPEND) == 0) {
     drop->only_appended = drop->only_appended && offset >= drop->committed_size && (it->second.flags & O_APPEND) != 0;
   }
-  LANCEFS_RETURN_NOT_OK(drop->file->Write(offset, data.span()));
+  if (const Status written = drop->file->Write(offset, data.span()); !written.ok()) {
+    drop->refused = written;  // the rows before it are half a file: the close must not commit them
+    return written;
+  }
   if (lock_owner) {
     it->second.owners.insert(*lock_owner);
   } else {
