@@ -559,7 +559,10 @@ Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data
     drop->only_appended = false;
   }
   const uint64_t old_size = drop->size();
-  LANCEFS_RETURN_NOT_OK(drop->file->Write(offset, data.span()));
+  if (const Status written = drop->file->Write(offset, data.span()); !written.ok()) {
+    drop->refused = written;  // the rows before it are half a file: the close must not commit them
+    return written;
+  }
   drop->NoteWrite(offset, data.size(), old_size);
   if (lock_owner) {
     it->second.owners.insert(*lock_owner);
