@@ -471,13 +471,13 @@ class RealAppendArea : public AppendArea {
       const Status status = committer_.Commit(*drop, name, MtimeOf(id), caller, seen, OpContext());
       NoteOutcome(id, *drop, status);
       SetPending(id, false);
+      committing_.fetch_sub(1);  // before the caller learns of it: nothing is pending for whoever saw the close return
       {
         std::lock_guard done(drop->mutex);
         *outcome = status;
         drop->committing = false;
       }
       drop->idle.notify_all();
-      committing_.fetch_sub(1);
     });
     lock.lock();
     while (!outcome->has_value()) {

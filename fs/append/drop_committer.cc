@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -33,6 +34,16 @@ int64_t WallNs() {
 std::string BaseName(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
 bool IsText(RowFormat format) { return format == RowFormat::kJsonl || format == RowFormat::kCsv || format == RowFormat::kTsv; }
+
+// Whether the first line is a JSON object of its own.
+bool StartsWithJsonLine(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string line(kEarlyCheckBytes, '\0');
+  in.read(line.data(), static_cast<std::streamsize>(line.size()));
+  line.resize(static_cast<size_t>(in.gcount()));
+  const size_t end = line.find('\n');
+  return end != std::string::npos && line.starts_with('{') && nlohmann::json::accept(line.begin(), line.begin() + static_cast<ptrdiff_t>(end));
+}
 
 constexpr size_t kPiece = 4 << 20;
 constexpr size_t kMaxHeaderLine = 1 << 20;
@@ -94,7 +105,11 @@ bool MayWorkLater(const Status& status) {
 
 Result<RowFileFormat> DropCommitter::FormatOf(const std::string& name, const std::string& path) const {
   Result<RowFileFormat> format = DetectRowFormat(BaseName(name), path);
-  if (!format.ok() && !options_.append_format.empty()) return DetectRowFormat("rows." + options_.append_format, path);
+  if (!format.ok() && !options_.append_format.empty()) format = DetectRowFormat("rows." + options_.append_format, path);
+  // A .json file may well be lines (duckdb): then it can be checked early and grow.
+  if (format.ok() && format->format == RowFormat::kJson && format->compression == Compression::kNone && StartsWithJsonLine(path)) {
+    format->format = RowFormat::kJsonl;
+  }
   return format;
 }
 
