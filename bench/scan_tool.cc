@@ -116,4 +116,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace lancefs
 
-int main(int argc, char** argv) { return lancefs::Main(argc, argv); }
+int main(int argc, char** argv) {
+  ::setenv("ARROW_DEFAULT_MEMORY_POOL", "jemalloc", 0);  // as the program does
+  return lancefs::Main(argc, argv);
+}

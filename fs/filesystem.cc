@@ -36,9 +36,10 @@ uint32_t FinalMode(uint32_t mode, const Caller& caller) { return mode & 07777 & 
 }  // namespace
 
 Result<std::shared_ptr<Filesystem>> Filesystem::Make(FilesystemOptions options, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(bool is_dataset, IsDataset(*options.store, options.path, ctx));
-  if (!is_dataset && !options.is_database && (options.uri.ends_with(".lance") || options.uri.ends_with(".lance/"))) {
-    return Status::NotFound("there is no dataset at " + options.uri);
+  // A name that says "table" is opened at once: asking first would cost a round trip, and the open fails as clearly.
+  bool is_dataset = !options.is_database && (options.uri.ends_with(".lance") || options.uri.ends_with(".lance/"));
+  if (!is_dataset) {
+    LANCEFS_ASSIGN_OR_RETURN(is_dataset, IsDataset(*options.store, options.path, ctx));
   }
   options.is_database = !is_dataset;
   if (!options.state_directory.empty()) {
@@ -51,11 +52,6 @@ Result<std::shared_ptr<Filesystem>> Filesystem::Make(FilesystemOptions options, 
     Scope scope{ctx, Caller{}, true};
     Result<std::vector<DirEntry>> listing = filesystem->root_->List(scope);
     if (!listing.ok()) return listing.status();
-    // Made now, not when somebody first looks: it commits what a crash left in the spool.
-    const FilesystemOptions& made = filesystem->mount_->options;
-    if (made.make_append_area && !made.read_only && !made.state_directory.empty()) {
-      filesystem->pool_->Submit([root = filesystem->root_] { (void)root->Lookup("append", Scope{OpContext(), Caller{}, true}); });
-    }
   }
   TakeUpLeftDrops(filesystem->root_, filesystem->options().state_directory);
   return filesystem;

@@ -30,7 +30,7 @@ std::pair<int, T> Wait(Start start) {
 
 class Tree {
  public:
-  static Result<std::unique_ptr<Tree>> Open(const GlobalOptions& global, const std::string& uri, const OpContext& ctx) {
+  static Result<std::unique_ptr<Tree>> Open(const GlobalOptions& global, const std::string& uri, const std::string& path, const OpContext& ctx) {
     LANCEFS_ASSIGN_OR_RETURN(MountOptions options, MakeMountOptions(global, uri));
     LANCEFS_ASSIGN_OR_RETURN(const MountSource source, options.open_source());
     FilesystemOptions filesystem = options.filesystem;
@@ -39,7 +39,9 @@ class Tree {
     filesystem.uri = source.uri;
     filesystem.read_only = true;
     filesystem.make_append_area = nullptr;
-    // Whoever prints a file waits for it; sizes do not matter here, but errors must come before the first byte where they can.
+    // Text is read once and front to back: what was printed need not be kept. Arrow files and Parquet are read from their end.
+    constexpr uint64_t kSpillOfStreams = 64ULL << 20;
+    if (!path.ends_with(".parquet") && !path.ends_with(".arrow")) filesystem.spill_bytes = std::min(filesystem.spill_bytes, kSpillOfStreams);
     filesystem.state_directory = options.state_directory;
     auto tree = std::unique_ptr<Tree>(new Tree(ctx));
     LANCEFS_ASSIGN_OR_RETURN(tree->filesystem_, Filesystem::Make(std::move(filesystem), ctx));
@@ -148,7 +150,7 @@ Status WriteOut(const Bytes& bytes) {
 }  // namespace
 
 Status RunInfo(const GlobalOptions& global, const TreeArguments& arguments, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(auto tree, Tree::Open(global, arguments.uri, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto tree, Tree::Open(global, arguments.uri, arguments.path, ctx));
   std::string info;
   std::string schema;
   auto into = [](std::string* text) {
@@ -167,12 +169,12 @@ Status RunInfo(const GlobalOptions& global, const TreeArguments& arguments, cons
 }
 
 Status RunLs(const GlobalOptions& global, const TreeArguments& arguments, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(auto tree, Tree::Open(global, arguments.uri, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto tree, Tree::Open(global, arguments.uri, arguments.path, ctx));
   return tree->List(arguments.path);
 }
 
 Status RunCat(const GlobalOptions& global, const TreeArguments& arguments, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(auto tree, Tree::Open(global, arguments.uri, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto tree, Tree::Open(global, arguments.uri, arguments.path, ctx));
   return tree->Read(arguments.path, WriteOut);
 }
 
