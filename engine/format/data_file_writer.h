@@ -27,7 +27,7 @@ struct WrittenDataFile {
   uint64_t rows = 0;
   uint64_t size_bytes = 0;
   FileVersion version = FileVersion::kV2_2;
-  std::vector<int32_t> fields;          // field ids, by version as formats/table.md 2.5 says
+  std::vector<int32_t> fields;          // field ids, by version as docs/lance/table.md 2.5 says
   std::vector<int32_t> column_indices;  // one each
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DeletionVector: the deleted rows of one fragment, from its deletion file of either kind (formats/table.md 4).
+// DeletionVector: the deleted rows of one fragment, from its deletion file of either kind (docs/lance/table.md 4).
 //
 // Thread safety: immutable; any thread.
 #pragma once

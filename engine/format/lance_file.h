@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The container of 2.x data files: footer, column metadata, page table (formats/file.md 1). Opening
+// The container of 2.x data files: footer, column metadata, page table (docs/lance/file.md 1). Opening
 // reads the file's tail once; small files come whole with it, and later reads are served from that
 // tail where they lie in it.
 //

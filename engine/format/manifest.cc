@@ -14,7 +14,7 @@ constexpr uint16_t kFooterMinor = 2;
 constexpr size_t kMaxInlineTransaction = 20 * 1024 * 1024;
 constexpr std::string_view kSuffix = ".manifest";
 
-// Bits that must be equal in both words (formats/table.md 3).
+// Bits that must be equal in both words (docs/lance/table.md 3).
 constexpr uint64_t kPairedFlags = (1ULL << 8) | (1ULL << 10) | (1ULL << 14) | (1ULL << 16);
 
 // Broken bytes are reported through Status; protobuf's own lines on stderr would only repeat it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Manifest files: bytes <-> message, names, feature flags (formats/table.md 1.1, 2, 3).
+// Manifest files: bytes <-> message, names, feature flags (docs/lance/table.md 1.1, 2, 3).
 //
 // Thread safety: values and free functions.
 #pragma once
@@ -28,7 +28,7 @@ struct ParsedManifestName {
 // Empty for names that are no (attached) manifest: temporary files, detached versions, the hint.
 std::optional<ParsedManifestName> ParseManifestName(std::string_view name);
 
-// Feature flags (formats/table.md 3).
+// Feature flags (docs/lance/table.md 3).
 inline constexpr uint64_t kFlagDeletionFiles = 1;
 inline constexpr uint64_t kFlagStableRowIds = 2;
 inline constexpr uint64_t kFlagOldV2Format = 4;
@@ -71,7 +71,7 @@ std::string SerializeManifestFile(const pb::Manifest& manifest, const std::strin
 Result<Schema> SchemaFromManifest(const pb::Manifest& manifest);
 // The data file version of new files. Errors: kNotSupported.
 Result<FileVersion> DataVersion(const pb::Manifest& manifest);
-// The contract that pylance checks on open (file versions, field lists; formats/table.md 2.2, pitfall 20).
+// The contract that pylance checks on open (file versions, field lists; docs/lance/table.md 2.2, pitfall 20).
 Status CheckStorageContract(const pb::Manifest& manifest, const Schema& schema);
 
 }  // namespace lancefs

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stable row ids and row versions as fragments store them (formats/table.md 5).
+// Stable row ids and row versions as fragments store them (docs/lance/table.md 5).
 //
 // Thread safety: pure functions.
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The Lance schema: a tree of fields with ids, and its two other forms, the flat protobuf list of
-// manifests and files and the Arrow schema. Logical type strings: formats/table.md 2.4.
+// manifests and files and the Arrow schema. Logical type strings: docs/lance/table.md 2.4.
 //
 // Thread safety: values.
 #pragma once
@@ -80,7 +80,7 @@ void SchemaToProto(const Schema& schema, google::protobuf::RepeatedPtrField<pb::
 // Errors: kInvalidArgument / kNotSupported for names and types that Lance refuses.
 Result<Schema> SchemaFromArrow(const arrow::Schema& schema);
 
-// Which fields own a column in a file of that version, in column order (formats/file.md 1.4).
+// Which fields own a column in a file of that version, in column order (docs/lance/file.md 1.4).
 std::vector<const Field*> PhysicalFields(const Schema& schema, FileVersion version);
 
 }  // namespace lancefs

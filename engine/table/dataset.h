@@ -44,7 +44,7 @@ struct FragmentInfo {
   uint64_t rows() const { return physical_rows - deleted_rows; }
 };
 
-// Where a base path of the manifest (another dataset's files, formats/table.md 1.3) can be read.
+// Where a base path of the manifest (another dataset's files, docs/lance/table.md 1.3) can be read.
 struct ResolvedBase {
   std::shared_ptr<ObjectStore> store;
   std::string path;

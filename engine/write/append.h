@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writing: data files first, then one commit that makes them a version (formats/table.md 6, 7, 11.2).
+// Writing: data files first, then one commit that makes them a version (docs/lance/table.md 6, 7, 11.2).
 // A commit rebases on whatever others committed meanwhile and never fails for contention alone.
 //
 // Thread safety: an AppendWriter belongs to one thread at a time.

@@ -35,7 +35,7 @@ void StampManifest(const pb::Transaction& transaction, uint64_t version, pb::Man
   manifest->mutable_writer_version()->set_version(kLancefsVersion);
 }
 
-// Both words are rebuilt from content; sticky bits and those that only the index list decides are carried (formats/table.md 3).
+// Both words are rebuilt from content; sticky bits and those that only the index list decides are carried (docs/lance/table.md 3).
 void RecomputeFlags(uint64_t previous_reader, uint64_t previous_writer, pb::Manifest* manifest) {
   constexpr uint64_t kCarried = kFlagStableRowIds | kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagManagedBlobs;
   uint64_t reader = previous_reader & kCarried;
@@ -95,7 +95,7 @@ Result<pb::Manifest> BuildAppend(const Dataset& current, const pb::Transaction& 
   return manifest;
 }
 
-// What a transaction that someone else committed meanwhile means for an append (formats/table.md 7.2).
+// What a transaction that someone else committed meanwhile means for an append (docs/lance/table.md 7.2).
 enum class Verdict { kCompatible, kSchemaChanged, kIncompatible };
 Verdict JudgeForAppend(const pb::Transaction& theirs) {
   switch (theirs.operation_case()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commit protocol (formats/table.md 7): put-if-absent of the next manifest, conflict check
+// The commit protocol (docs/lance/table.md 7): put-if-absent of the next manifest, conflict check
 // against what others committed meanwhile, rebuild and retry, read-back after an ambiguous answer.
 //
 // Thread safety: free functions; any number of commits may run at once, in any number of processes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FastLanes bit packing of blocks of 1024 unsigned values (formats/file.md 4.3-4.5): a block of W-bit
+// FastLanes bit packing of blocks of 1024 unsigned values (docs/lance/file.md 4.3-4.5): a block of W-bit
 // values in T-bit words is 1024 / T interleaved bit streams, so that one row of lanes is one vector
 // operation.
 //

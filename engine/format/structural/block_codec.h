@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Encodings in block position (one opaque buffer, the number of values known from outside): level
-// streams and page dictionaries; and the framing of general compression (formats/file.md 4.10).
+// streams and page dictionaries; and the framing of general compression (docs/lance/file.md 4.10).
 //
 // Thread safety: a built codec is immutable.
 #pragma once

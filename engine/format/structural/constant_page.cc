@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Constant pages (formats/file.md 3.6): no value at all (all null, or only empty lists) or one value
+// Constant pages (docs/lance/file.md 3.6): no value at all (all null, or only empty lists) or one value
 // for all that are not null; with levels where there is structure.
 #include <arrow/type.h>
 

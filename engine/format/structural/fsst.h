@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Decoding of FSST-compressed strings (formats/file.md 4.6). The symbol table travels in the page's
+// Decoding of FSST-compressed strings (docs/lance/file.md 4.6). The symbol table travels in the page's
 // metadata; every string is compressed on its own.
 //
 // Thread safety: a built table is immutable.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Full-zip pages (formats/file.md 3.4): levels and value of one item next to each other, for wide
+// Full-zip pages (docs/lance/file.md 3.4): levels and value of one item next to each other, for wide
 // values. Buffers: zipped items, [byte offset of every row].
 #include <string>
 

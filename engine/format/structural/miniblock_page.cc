@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Miniblock pages (formats/file.md 3.3): values in chunks of a few KiB, each with its own levels.
+// Miniblock pages (docs/lance/file.md 3.3): values in chunks of a few KiB, each with its own levels.
 // Buffers: chunk words, chunk data, [dictionary], [repetition index].
 #include <algorithm>
 #include <string>

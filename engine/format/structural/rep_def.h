@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Repetition and definition levels (formats/file.md 3.1): what the layers of a page mean, which
+// Repetition and definition levels (docs/lance/file.md 3.1): what the layers of a page mean, which
 // items and values belong to a selection of rows, and turning levels back into validity bitmaps and
 // list offsets, one layer at a time from the leaf outwards.
 //

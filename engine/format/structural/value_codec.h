@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Value encodings in miniblock and full-zip position (formats/file.md 4): built once per page from
+// Value encodings in miniblock and full-zip position (docs/lance/file.md 4): built once per page from
 // its message, checked against the column's shape, then applied chunk by chunk or value by value.
 //
 // Thread safety: a built codec is immutable; a Scratch belongs to one thread.

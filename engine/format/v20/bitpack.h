@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The two bit-packings of 2.0 pages: a plain LSB-first stream, and FastLanes blocks of 1,024 values
-// (formats/file.md 4.4).
+// (docs/lance/file.md 4.4).
 //
 // Thread safety: pure functions.
 #pragma once

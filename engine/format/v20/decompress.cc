@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whole-buffer compression of 2.0 pages. Framing: formats/file.md 4.10.
+// Whole-buffer compression of 2.0 pages. Framing: docs/lance/file.md 4.10.
 #include <lz4.h>
 #include <zstd.h>
 

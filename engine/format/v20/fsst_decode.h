@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Decoding of FSST strings (formats/file.md 4.6): a table of up to 255 symbols of 1 to 8 bytes; code 255
+// Decoding of FSST strings (docs/lance/file.md 4.6): a table of up to 255 symbols of 1 to 8 bytes; code 255
 // stands before a literal byte.
 //
 // Thread safety: const calls may run concurrently.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bottom of the 2.0 page grammar (formats/file.md 2): where a page's buffers lie, and FixedSource,
+// The bottom of the 2.0 page grammar (docs/lance/file.md 2): where a page's buffers lie, and FixedSource,
 // the values of one fixed-width encoding (flat, compressed flat, both bit-packed forms) for some ranges
 // of a page. A source needs exactly one round of reads, known as soon as it is made.
 //

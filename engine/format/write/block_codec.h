@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Block encodings: one opaque buffer for a known number of values. Levels of mini-blocks and of
-// constant pages, dictionary values (formats/file.md 4, 4.13).
+// constant pages, dictionary values (docs/lance/file.md 4, 4.13).
 //
 // Thread safety: functions without state; LevelCodec is a value.
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Value encodings in mini-blocks: a page's values cut into chunks of a power of two values (the last
-// chunk holds the rest), each with one or more buffers (formats/file.md 3.3, 4, 5.1).
+// chunk holds the rest), each with one or more buffers (docs/lance/file.md 3.3, 4, 5.1).
 //
 // Thread safety: functions without state.
 #pragma once

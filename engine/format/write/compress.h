@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// General compression with the framing of Lance (formats/file.md 4.10).
+// General compression with the framing of Lance (docs/lance/file.md 4.10).
 //
 // Thread safety: all functions, from any thread.
 #pragma once

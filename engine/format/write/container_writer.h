@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ContainerWriter: the outer form of a 2.x data file (formats/file.md 1): page buffers on 64-byte
+// ContainerWriter: the outer form of a 2.x data file (docs/lance/file.md 1): page buffers on 64-byte
 // boundaries as they come, then the descriptor, the column metadata, the two offset tables and the
 // footer.
 //

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Dictionary pages (formats/file.md 3.5, 5.3): whether a page's distinct values and their indices
+// Dictionary pages (docs/lance/file.md 3.5, 5.3): whether a page's distinct values and their indices
 // would be smaller than the values themselves, and both of them.
 //
 // Thread safety: functions without state.

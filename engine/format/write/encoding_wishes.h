@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EncodingWishes: what the field metadata keys lance-encoding:* ask of the writer (formats/file.md
+// EncodingWishes: what the field metadata keys lance-encoding:* ask of the writer (docs/lance/file.md
 // 5.4). Unknown keys and values are ignored.
 //
 // Thread safety: a value.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Packing 1024 values into a FastLanes block (formats/file.md 4.4): every lane is a stream of
+// Packing 1024 values into a FastLanes block (docs/lance/file.md 4.4): every lane is a stream of
 // low-bits-first values, and the lanes lie side by side, so that the loops run over whole vectors.
 //
 // Thread safety: functions without state.

@@ -2,7 +2,7 @@
 //
 // FSST, fast static symbol tables (Boncz, Neumann, Leis 2020): up to 255 symbols of 1 to 8 bytes
 // learnt from a sample; every string becomes a row of one-byte codes and can be decoded alone.
-// Code 255 escapes one literal byte. Table bytes: formats/file.md 4.6.
+// Code 255 escapes one literal byte. Table bytes: docs/lance/file.md 4.6.
 //
 // Thread safety: a table is a value; Train and Encode may run on many threads.
 #pragma once

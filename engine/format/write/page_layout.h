@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The three page layouts of 2.1 and 2.2 (formats/file.md 3.3, 3.4, 3.6), from levels and encoded
+// The three page layouts of 2.1 and 2.2 (docs/lance/file.md 3.3, 3.4, 3.6), from levels and encoded
 // values to page buffers and a PageLayout message.
 //
 // Thread safety: functions without state.

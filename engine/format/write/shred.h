@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Shredding: nested Arrow arrays into the repetition and definition levels of one leaf and the
-// slices of the leaf's values that are really there (formats/file.md 3.1). Values under null lists
+// slices of the leaf's values that are really there (docs/lance/file.md 3.1). Values under null lists
 // are left out; which layers are nullable is decided by the data.
 //
 // Thread safety: functions without state.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From rows of a top-level field to the pages of one of its leaves in 2.1 and 2.2 files: shreds,
-// looks at the values, chooses the layout and the encodings (formats/file.md 3.2, 5).
+// looks at the values, chooses the layout and the encodings (docs/lance/file.md 3.2, 5).
 //
 // Thread safety: a function without state; several pages may be encoded at once.
 #pragma once

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From rows of a top-level field to one page for each of its columns in a 2.0 file (formats/file.md
+// From rows of a top-level field to one page for each of its columns in a 2.0 file (docs/lance/file.md
 // 2). The columns of a field are cut together, because the items of a list page are the next ones
 // of the item column.
 //
