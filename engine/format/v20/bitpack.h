@@ -8,9 +8,11 @@
 
 #include <cstdint>
 
+#include "engine/format/structural/bitpacking.h"
+
 namespace lancefs::v20 {
 
-constexpr uint64_t kFastLanesBlock = 1024;
+constexpr uint64_t kFastLanesBlock = structural::kBlockValues;
 
 // `count` values of `width` bits (0..bits) from the stream of `size` bytes at `packed`, starting at bit `first_bit` (0..7), into
 // values of `bits` (8, 16, 32, 64). With `is_signed` the highest packed bit is the sign.

@@ -3,7 +3,7 @@
 
 #include <bit>
 
-#include "engine/format/write/fastlanes_pack.h"
+#include "engine/format/structural/bitpacking.h"
 
 namespace lancefs {
 namespace {
@@ -17,21 +17,21 @@ void AppendWords(const uint16_t* words, size_t count, std::string* out) {
 }
 
 void AppendPacked(std::span<const uint16_t> values, unsigned width, std::string* out) {
-  uint16_t block[kFastLanesBlock];
-  uint16_t packed[kFastLanesBlock];
+  uint16_t block[structural::kBlockValues];
+  uint16_t packed[structural::kBlockValues];
   const uint16_t* from = values.data();
-  if (values.size() < kFastLanesBlock) {
+  if (values.size() < structural::kBlockValues) {
     std::memset(block, 0, sizeof(block));
     std::memcpy(block, values.data(), values.size_bytes());
     from = block;
   }
-  PackFastLanes<uint16_t>(from, width, packed);
-  AppendWords(packed, PackedWords<uint16_t>(width), out);
+  structural::PackBlock<uint16_t>(from, width, packed);
+  AppendWords(packed, structural::PackedWords<uint16_t>(width), out);
 }
 
 uint64_t OutOfLineSize(uint64_t count, unsigned width) {
-  const uint64_t words = PackedWords<uint16_t>(width);
-  return 2 * (count / kFastLanesBlock * words + std::min<uint64_t>(words, count % kFastLanesBlock));
+  const uint64_t words = structural::PackedWords<uint16_t>(width);
+  return 2 * (count / structural::kBlockValues * words + std::min<uint64_t>(words, count % structural::kBlockValues));
 }
 
 // Calls emit(value, length) for every run of at most 255.
@@ -65,9 +65,9 @@ LevelCodec LevelCodec::Choose(std::span<const uint16_t> levels, std::span<const 
   uint64_t packed = 0;
   uint64_t rle = 0;
   uint64_t start = 0;
-  const bool out_of_line = levels.size() > kFastLanesBlock;
+  const bool out_of_line = levels.size() > structural::kBlockValues;
   for (const uint64_t end : ends) {
-    packed += out_of_line ? OutOfLineSize(end - start, codec.width_) : 2 + 2 * PackedWords<uint16_t>(codec.width_);
+    packed += out_of_line ? OutOfLineSize(end - start, codec.width_) : 2 + 2 * structural::PackedWords<uint16_t>(codec.width_);
     rle += 8;
     ForEachRun(levels.subspan(start, end - start), [&](uint16_t, size_t) { rle += 3; });
     start = end;
@@ -103,9 +103,9 @@ void LevelCodec::Encode(std::span<const uint16_t> levels, std::string* out) cons
     }
     case Kind::kOutOfLine: {
       size_t i = 0;
-      for (; i + kFastLanesBlock <= levels.size(); i += kFastLanesBlock) AppendPacked(levels.subspan(i, kFastLanesBlock), width_, out);
+      for (; i + structural::kBlockValues <= levels.size(); i += structural::kBlockValues) AppendPacked(levels.subspan(i, structural::kBlockValues), width_, out);
       const std::span<const uint16_t> rest = levels.subspan(i);
-      if (PackedWords<uint16_t>(width_) < rest.size()) {
+      if (structural::PackedWords<uint16_t>(width_) < rest.size()) {
         AppendPacked(rest, width_, out);
       } else {
         AppendWords(rest.data(), rest.size(), out);

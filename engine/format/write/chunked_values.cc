@@ -9,7 +9,7 @@
 
 #include "engine/format/write/block_codec.h"
 #include "engine/format/write/compress.h"
-#include "engine/format/write/fastlanes_pack.h"
+#include "engine/format/structural/bitpacking.h"
 #include "engine/format/write/fsst.h"
 
 namespace lancefs {
@@ -86,9 +86,9 @@ T At(const LeafValues& values, size_t i) {
 template <typename T>
 std::vector<uint8_t> BlockWidths(const LeafValues& values) {
   std::vector<uint8_t> widths;
-  widths.reserve(values.count / kFastLanesBlock + 1);
-  for (size_t first = 0; first < values.count; first += kFastLanesBlock) {
-    const size_t end = std::min<size_t>(values.count, first + kFastLanesBlock);
+  widths.reserve(values.count / structural::kBlockValues + 1);
+  for (size_t first = 0; first < values.count; first += structural::kBlockValues) {
+    const size_t end = std::min<size_t>(values.count, first + structural::kBlockValues);
     T all = 0;
     for (size_t i = first; i < end; ++i) all = static_cast<T>(all | At<T>(values, i));
     widths.push_back(static_cast<uint8_t>(BitWidth(all)));
@@ -98,7 +98,7 @@ std::vector<uint8_t> BlockWidths(const LeafValues& values) {
 
 uint64_t BitpackedBytes(const std::vector<uint8_t>& widths, uint32_t bits) {
   uint64_t total = 0;
-  for (const uint8_t width : widths) total += kChunkOverhead + Align8(bits / 8 + kFastLanesBlock / 8 * width);
+  for (const uint8_t width : widths) total += kChunkOverhead + Align8(bits / 8 + structural::kBlockValues / 8 * width);
   return total;
 }
 
@@ -106,23 +106,23 @@ template <typename T>
 ChunkedValues ChunkBitpacked(const LeafValues& values, const std::vector<uint8_t>& widths) {
   ChunkedValues chunked;
   chunked.encoding.mutable_inline_bitpacking()->set_uncompressed_bits_per_value(sizeof(T) * 8);
-  chunked.counts = EqualChunks(values.count, kFastLanesBlock);
+  chunked.counts = EqualChunks(values.count, structural::kBlockValues);
   uint64_t total = 0;
   for (const uint8_t width : widths) {
-    chunked.sizes.push_back(static_cast<uint32_t>(sizeof(T) * (1 + PackedWords<T>(width))));
+    chunked.sizes.push_back(static_cast<uint32_t>(sizeof(T) * (1 + structural::PackedWords<T>(width))));
     total += chunked.sizes.back();
   }
   uint8_t* out = nullptr;
   chunked.buffers.push_back(Bytes::Allocate(total, &out));
-  T block[kFastLanesBlock];
-  T packed[kFastLanesBlock];
+  T block[structural::kBlockValues];
+  T packed[structural::kBlockValues];
   for (size_t i = 0; i < widths.size(); ++i) {
     const size_t count = chunked.counts[i];
     std::memcpy(block, values.data + i * sizeof(block), count * sizeof(T));
-    std::memset(block + count, 0, (kFastLanesBlock - count) * sizeof(T));
-    PackFastLanes<T>(block, widths[i], packed);
+    std::memset(block + count, 0, (structural::kBlockValues - count) * sizeof(T));
+    structural::PackBlock<T>(block, widths[i], packed);
     StoreLittleEndian<T>(out, widths[i]);
-    std::memcpy(out + sizeof(T), packed, PackedWords<T>(widths[i]) * sizeof(T));
+    std::memcpy(out + sizeof(T), packed, structural::PackedWords<T>(widths[i]) * sizeof(T));
     out += chunked.sizes[i];
   }
   return chunked;

@@ -10,7 +10,7 @@
 
 #include "engine/format/write/block_codec.h"
 #include "engine/format/write/compress.h"
-#include "engine/format/write/fastlanes_pack.h"
+#include "engine/format/structural/bitpacking.h"
 
 namespace lancefs {
 namespace {
@@ -195,21 +195,21 @@ template <typename T>
 void TryPacked(const LeafValues& items, EncodedDictionary* out) {
   const unsigned width = CommonWidth(items);
   if (width == 0 || width == items.bits) return;
-  const size_t words = PackedWords<T>(width);
-  const size_t blocks = items.count / kFastLanesBlock;
-  const size_t rest = items.count % kFastLanesBlock;
+  const size_t words = structural::PackedWords<T>(width);
+  const size_t blocks = items.count / structural::kBlockValues;
+  const size_t rest = items.count % structural::kBlockValues;
   const bool packs_rest = words < rest;
   const size_t size = (blocks * words + (packs_rest ? words : rest)) * sizeof(T);
   if (size >= out->buffer.size()) return;
   uint8_t* to = nullptr;
   const Bytes packed = Bytes::Allocate(size, &to);
-  T block[kFastLanesBlock];
-  T result[kFastLanesBlock];
+  T block[structural::kBlockValues];
+  T result[structural::kBlockValues];
   for (size_t i = 0; i < blocks + (packs_rest ? 1 : 0); ++i) {
-    const size_t count = i < blocks ? kFastLanesBlock : rest;
+    const size_t count = i < blocks ? structural::kBlockValues : rest;
     std::memset(block, 0, sizeof(block));
     std::memcpy(block, items.data + i * sizeof(block), count * sizeof(T));
-    PackFastLanes<T>(block, width, result);
+    structural::PackBlock<T>(block, width, result);
     std::memcpy(to, result, words * sizeof(T));
     to += words * sizeof(T);
   }

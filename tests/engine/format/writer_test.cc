@@ -13,7 +13,7 @@
 #include "engine/format/write/block_codec.h"
 #include "engine/format/write/chunked_values.h"
 #include "engine/format/write/dictionary.h"
-#include "engine/format/write/fastlanes_pack.h"
+#include "engine/format/structural/bitpacking.h"
 #include "engine/format/write/fsst.h"
 #include "engine/format/write/page_layout.h"
 #include "engine/format/write/shred.h"
@@ -139,8 +139,8 @@ void CheckPacking(unsigned width) {
   std::vector<T> values(1024);
   const T mask = width == kBits ? static_cast<T>(~T{0}) : static_cast<T>((T{1} << width) - 1);
   for (T& value : values) value = static_cast<T>(random()) & mask;
-  std::vector<T> packed(PackedWords<T>(width) + 1, 0);
-  PackFastLanes<T>(values.data(), width, packed.data());
+  std::vector<T> packed(structural::PackedWords<T>(width) + 1, 0);
+  structural::PackBlock<T>(values.data(), width, packed.data());
   const size_t order[8] = {0, 4, 2, 6, 1, 5, 3, 7};
   for (unsigned row = 0; row < kBits && width > 0; ++row) {
     for (size_t lane = 0; lane < kLanes; ++lane) {
