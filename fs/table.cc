@@ -119,7 +119,13 @@ Status Table::Exists(uint64_t version, const Scope& scope) {
 }
 
 Result<std::shared_ptr<const std::vector<VersionInfo>>> Table::Versions(const Scope& scope) {
-  return versions_->Get(mount_->options.refresh, scope.ctx, scope.may_wait);
+  auto list = versions_->Get(mount_->options.refresh, scope.ctx, scope.may_wait);
+  if (!list.ok()) return list;
+  // A version that is known already (our own commit, or one that a look at the table found) is never missing from the list.
+  Result<DatasetPtr> newest = live_->Current(OpContext(), /*may_wait=*/false);
+  if (!newest.ok() || !*newest || (!(*list)->empty() && (*list)->back().version >= (*newest)->version())) return list;
+  if (!scope.may_wait) return Status::Unavailable("the versions have to be listed first");
+  return versions_->Reload(scope.ctx);
 }
 
 Result<std::shared_ptr<const std::map<std::string, TagInfo>>> Table::Tags(const Scope& scope) {

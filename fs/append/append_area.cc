@@ -70,6 +70,9 @@ class RealAppendArea : public AppendArea {
     if (left.empty()) return;
     // Commits that an earlier mount promised count as pending until they are done.
     recovering_.fetch_add(1);
+    for (const LeftDrop& drop : left) {
+      if (drop.sealed) recovering_names_.insert(drop.sealed->name);
+    }
     BlockingPool().Submit([self = shared_.lock(), this, left = std::move(left)] {
       for (const LeftDrop& drop : left) RecoverOne(drop);
       recovering_.fetch_sub(1);
@@ -468,6 +471,7 @@ class RealAppendArea : public AppendArea {
     lock.unlock();
     auto outcome = std::make_shared<std::optional<Status>>();
     BlockingPool().Submit([self = shared_.lock(), this, id, drop, name, caller, seen, outcome] {
+      AwaitRecovery(name);
       const Status status = committer_.Commit(*drop, name, MtimeOf(id), caller, seen, OpContext());
       NoteOutcome(id, *drop, status);
       SetPending(id, false);
@@ -489,6 +493,12 @@ class RealAppendArea : public AppendArea {
       if (dying && !outcome->has_value()) return Status::Cancelled("the writer ended; status/commits.jsonl tells whether its rows were committed");
     }
     return **outcome;
+  }
+
+  // The same file may come again while its drop from before a crash is still being committed: its receipt must be there first.
+  void AwaitRecovery(const std::string& name) {
+    std::unique_lock lock(pending_mutex_);
+    pending_changed_.wait(lock, [&] { return !recovering_names_.contains(name); });
   }
 
   void SetPending(Id id, bool pending) {
@@ -518,6 +528,11 @@ class RealAppendArea : public AppendArea {
     if (left.sealed) {
       const Status status = committer_.Recover(left);
       if (!status.ok()) committer_.Report(left.sealed->name, Caller(), status.WithContext("a drop that was complete before a restart"), std::nullopt, false);
+      {
+        std::lock_guard lock(pending_mutex_);
+        recovering_names_.erase(recovering_names_.find(left.sealed->name));
+      }
+      pending_changed_.notify_all();
       return;
     }
     const Result<std::string> kept = spool_->KeepIncomplete(left);
@@ -542,6 +557,7 @@ class RealAppendArea : public AppendArea {
   std::mutex pending_mutex_;
   std::condition_variable pending_changed_;
   std::map<Id, int64_t> pending_;  // guarded by pending_mutex_
+  std::multiset<std::string> recovering_names_;  // of drops from before a crash; guarded by pending_mutex_
 };
 
 Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data, std::optional<uint64_t> lock_owner, const Caller& caller,

@@ -281,6 +281,11 @@ Status DropCommitter::Recover(const LeftDrop& left) {
   const SealedDrop& sealed = *left.sealed;
   const OpContext ctx = OpContext().WithTimeout(std::chrono::minutes(5));
   LANCEFS_RETURN_NOT_OK(file->Truncate(sealed.size));
+  LANCEFS_ASSIGN_OR_RETURN(const uint64_t hash, file->Hash());
+  if (spool_->FindReceipt(sealed.name, sealed.size, sealed.mtime_ns, hash)) {  // dropped again, with success, after it had failed
+    file->Keep(false);
+    return file->MarkDone();
+  }
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, options_.table->Refresh(ctx));
   std::optional<uint64_t> found;
   if (dataset != nullptr) {
@@ -288,7 +293,6 @@ Status DropCommitter::Recover(const LeftDrop& left) {
   }
   if (found) {
     Log(LogLevel::kInfo, "drop_was_committed", {{"name", sealed.name}, {"version", std::to_string(*found)}});
-    LANCEFS_ASSIGN_OR_RETURN(const uint64_t hash, file->Hash());
     spool_->AddReceipt({sealed.name, sealed.size, sealed.mtime_ns, hash, WallNs(), *found, 0});
     file->Keep(false);
     return file->MarkDone();

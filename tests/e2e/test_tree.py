@@ -236,6 +236,15 @@ def test_pinned_versions_stay_while_new_ones_come(tmp_path):
         assert code_of(os.stat, mount.path / "versions/01") == errno.ENOENT
 
 
+def test_own_commits_are_versions_at_once(tmp_path):
+    path = tmp_path / "t.lance"
+    lance.write_dataset(pa.table({"id": [0]}), str(path))
+    with Mount(path, "refresh=1h") as mount:
+        for i in range(1, 5):
+            assert sorted(os.listdir(mount.path / "versions")) == [*map(str, range(1, i + 1)), "latest"]
+            (mount.path / f"append/{i}.jsonl").write_text(f'{{"id":{i}}}\n')
+
+
 def test_refresh_is_the_longest_wait(tmp_path):
     path = tmp_path / "t.lance"
     lance.write_dataset(table(10), str(path))

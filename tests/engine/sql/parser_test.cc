@@ -144,6 +144,14 @@ TEST(Canonical, GluedWordsEndAFilterOnly) {
   EXPECT_FALSE(ParseSelectList("i=1andMixed>3", *batch->schema()).ok());
 }
 
+TEST(Canonical, PositionInIsRefusedAsByTheReference) {
+  const auto batch = Batch();
+  const auto parsed = ParseFilter("position('x' IN city) = 1", *batch->schema());
+  ASSERT_FALSE(parsed.ok());
+  EXPECT_NE(parsed.status().message().find("strpos(y, x)"), std::string::npos);
+  EXPECT_TRUE(ParseFilter("position(city, 'x') = 1", *batch->schema()).ok());
+}
+
 TEST(Limits, DeepNestingIsRefused) {
   const auto schema = Batch()->schema();
   const size_t depth = 200000;
