@@ -129,7 +129,7 @@ class CsvChunkParser : public ChunkParser {
       }
       const auto size = static_cast<int64_t>(cell.text.size());
       builder.data.Reserve(size);
-      std::memcpy(builder.data.end(), cell.text.data(), cell.text.size());
+      if (size > 0) std::memcpy(builder.data.end(), cell.text.data(), cell.text.size());
       builder.CommitText(size);
     }
     return last;

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A scan walks the fragments in manifest order and cuts each into row batches. A batch is a job of
-// its own: read the filter's columns, evaluate, read the remaining columns for the rows that
-// survive, build the output. Jobs run ahead of the consumer in a window that starts at one batch
-// (the first rows should not wait for others, and `head` should not pay for them) and doubles with
-// every batch taken, up to kMaxWindow; results are delivered in order. Fragments are opened ahead
-// in the same way, so that many small fragments do not cost a round trip each.
+// A scan walks the fragments in manifest order and cuts each into pieces. A piece is a job: read its columns for its rows and
+// build the output. With a filter a piece passes two stages: the first reads the filter's columns, evaluates them and, where
+// few rows survive, the remaining columns as well; where many do, the second stage reads those in pieces of their own. So the
+// first stage can be large, and a sparse filter asks a store few and large questions, while memory stays bounded.
+//
+// Pieces start small (the first rows should not wait for others, and `head` should not pay for them) and grow; likewise jobs
+// run ahead of the consumer in a window that starts at one job and doubles with every one taken, up to kMaxWindow. Results
+// are delivered in order, in slices of at most max_batch_rows; where they are cut depends on the data alone. Fragments are
+// opened ahead in the same way, so that many small fragments do not cost a round trip each.
 #include "engine/scan/scanner.h"
 
 #include <arrow/compute/api.h>
 #include <arrow/compute/initialize.h>
+#include <arrow/type_traits.h>
 
 #include <algorithm>
 #include <deque>
@@ -24,9 +28,11 @@ namespace {
 
 constexpr char kRowId[] = "_rowid";
 constexpr char kRowAddress[] = "_rowaddr";
-constexpr size_t kMaxWindow = 4;           // batches in flight
+constexpr size_t kMaxWindow = 4;           // jobs in flight, of each stage
 constexpr size_t kMaxFragmentsAhead = 16;  // fragments being opened
 constexpr uint64_t kMinBatchRows = 64;
+constexpr uint64_t kMaxPieceRows = 1 << 20;
+constexpr uint64_t kPieceGrowth = 4;
 
 using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
 
@@ -179,34 +185,22 @@ Result<std::shared_ptr<arrow::Array>> ExtractPath(const arrow::RecordBatch& batc
   return array;
 }
 
-// One job: the output rows for `rows` of a fragment. A batch may come out with 0 rows.
-Result<std::shared_ptr<arrow::RecordBatch>> RunBatch(const Plan& plan, const FragmentReader& reader, RowSelection rows, const OpContext& ctx) {
+// Rows of a fragment on their way to the output: which, and their early columns.
+struct Piece {
+  std::shared_ptr<const FragmentReader> reader;
+  RowSelection rows;
+  int64_t count = 0;
+  Arrays early;
+};
+
+// The second stage: reads the late columns and builds the output. REQUIRES: the piece has rows.
+Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece, const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
-  auto count = static_cast<int64_t>(CountRows(rows));
-  LANCEFS_ASSIGN_OR_RETURN(Arrays early, reader.Read(plan.early, rows, ctx));
-  if (plan.options.filter != nullptr) {
-    LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(reader, rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
-                                                          MakeInput(plan.early, early, count), ctx));
-    LANCEFS_ASSIGN_OR_RETURN(const auto mask, EvaluateFilter(*plan.options.filter, *input));
-    const int64_t kept = mask->true_count();
-    if (kept < count) {
-      rows = kept == 0 ? RowSelection() : KeepRows(rows, *mask);
-      count = kept;
-      for (auto& array : early) {
-        if (kept == 0) {
-          array = array->Slice(0, 0);
-          continue;
-        }
-        LANCEFS_ARROW_ASSIGN(const arrow::Datum filtered, arrow::compute::Filter(array, mask));
-        array = filtered.make_array();
-      }
-    }
-  }
-  if (count == 0) return arrow::RecordBatch::MakeEmpty(plan.schema).ValueOr(nullptr);
-  LANCEFS_ASSIGN_OR_RETURN(Arrays late, reader.Read(plan.late, rows, ctx));
-  early.insert(early.end(), late.begin(), late.end());
-  LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(reader, rows, plan.output_needs_row_id, plan.output_needs_row_address,
-                                                        MakeInput(plan.all, early, count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(Arrays late, piece.reader->Read(plan.late, piece.rows, ctx));
+  Arrays arrays = std::move(piece.early);
+  arrays.insert(arrays.end(), late.begin(), late.end());
+  LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(*piece.reader, piece.rows, plan.output_needs_row_id, plan.output_needs_row_address,
+                                                        MakeInput(plan.all, arrays, piece.count), ctx));
   Arrays columns;
   for (const SelectItem& item : plan.items) {
     if (item.path.empty()) {
@@ -219,7 +213,42 @@ Result<std::shared_ptr<arrow::RecordBatch>> RunBatch(const Plan& plan, const Fra
   }
   if (plan.options.with_row_id) columns.push_back(input->GetColumnByName(kRowId));
   if (plan.options.with_row_address) columns.push_back(input->GetColumnByName(kRowAddress));
-  return arrow::RecordBatch::Make(plan.schema, count, std::move(columns));
+  return arrow::RecordBatch::Make(plan.schema, piece.count, std::move(columns));
+}
+
+// What the first stage found: the surviving rows, and their output if they were few.
+struct Found {
+  Piece piece;
+  std::shared_ptr<arrow::RecordBatch> batch;
+};
+
+// The first stage: `rows` of the fragment that pass the filter. Up to `finish_rows` of them are finished at once.
+Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> reader, RowSelection rows, uint64_t finish_rows, const OpContext& ctx) {
+  LANCEFS_RETURN_NOT_OK(ctx.Check());
+  Found found;
+  Piece& piece = found.piece;
+  piece.reader = std::move(reader);
+  piece.count = static_cast<int64_t>(CountRows(rows));
+  piece.rows = std::move(rows);
+  LANCEFS_ASSIGN_OR_RETURN(piece.early, piece.reader->Read(plan.early, piece.rows, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(*piece.reader, piece.rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
+                                                        MakeInput(plan.early, piece.early, piece.count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const auto mask, EvaluateFilter(*plan.options.filter, *input));
+  const int64_t kept = mask->true_count();
+  if (kept == 0) return Found();
+  if (kept < piece.count) {
+    piece.rows = KeepRows(piece.rows, *mask);
+    piece.count = kept;
+    for (auto& array : piece.early) {
+      LANCEFS_ARROW_ASSIGN(const arrow::Datum filtered, arrow::compute::Filter(array, mask));
+      array = filtered.make_array();
+    }
+  }
+  if (static_cast<uint64_t>(kept) <= finish_rows) {
+    LANCEFS_ASSIGN_OR_RETURN(found.batch, Finish(plan, std::move(piece), ctx));
+    piece = Piece();
+  }
+  return found;
 }
 
 class ScanStream : public BatchStream {
@@ -246,17 +275,29 @@ class ScanStream : public BatchStream {
 
   Status AddTakeSources(const std::vector<size_t>& indices);
   void OpenAhead();
-  Status StartJobs(const OpContext& ctx);
   Result<RowSelection> RowsOf(const Source& source, const FragmentReader& reader) const;
+  // Whether remaining_ has rows of current_; false at the end, and where a fragment would have to be waited for and `may_wait` is false.
+  Result<bool> HaveRows(bool may_wait, const OpContext& ctx);
+  uint64_t RowsOfPiece(const std::vector<Field>& fields, uint64_t slices) const;
+  RowSelection CutPiece();
+  Status StartFilters(const OpContext& ctx);
+  void FinishFound();
+  Status StartJobs(const OpContext& ctx);
   bool filtered() const { return plan_->options.filter != nullptr; }
 
   std::shared_ptr<const Plan> plan_;
   OpContext cancel_;                 // of all jobs; cancelled with the stream
-  std::deque<Source> sources_;       // front = the one being cut into batches
+  std::deque<Source> sources_;       // front = the one being cut into pieces
   std::shared_ptr<FragmentReader> current_;
   RowSelection remaining_;           // rows of the front source that are not yet in a job
-  uint64_t batch_rows_ = 0;
-  std::deque<Future<std::shared_ptr<arrow::RecordBatch>>> jobs_;
+  uint64_t piece_rows_ = 0;          // of the next piece of the first (or only) stage
+  uint64_t max_piece_rows_ = 0;
+  uint64_t output_rows_ = 0;         // whose output takes about batch_bytes
+  std::deque<Future<Found>> filters_;  // first stage
+  Piece found_;                      // survivors that are being cut into pieces of the second stage
+  uint64_t found_offset_ = 0;        // rows of found_.early that are in jobs already
+  std::deque<Future<std::shared_ptr<arrow::RecordBatch>>> jobs_;  // second, or only, stage
+  std::shared_ptr<arrow::RecordBatch> batch_;  // being delivered
   size_t window_ = 1;
   size_t ahead_ = 1;
   uint64_t skip_ = 0;                // output rows to drop (with a filter only)
@@ -368,52 +409,118 @@ RowSelection TakeFront(RowSelection* rows, uint64_t count) {
   return front;
 }
 
-Status ScanStream::StartJobs(const OpContext& ctx) {
-  while (jobs_.size() < window_) {
-    if (remaining_.empty()) {
-      if (current_ != nullptr) {
-        current_.reset();
-        sources_.pop_front();
-      }
-      if (sources_.empty()) return Status::OK();
-      OpenAhead();
-      // Only wait for a fragment to open when nothing else can be handed out.
-      if (!jobs_.empty() && !sources_.front().reader.done()) return Status::OK();
-      LANCEFS_ASSIGN_OR_RETURN(current_, sources_.front().reader.Get(ctx));
-      LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_));
-      const uint64_t row_bytes = current_->EstimateRowBytes(plan_->all);
-      batch_rows_ = std::clamp(plan_->options.batch_bytes / row_bytes, kMinBatchRows, std::max(kMinBatchRows, plan_->options.max_batch_rows));
-      continue;
+Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
+  while (remaining_.empty()) {
+    if (current_ != nullptr) {
+      current_.reset();
+      sources_.pop_front();
     }
-    jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
-        BlockingPool(), [plan = plan_, reader = current_, rows = TakeFront(&remaining_, batch_rows_), ctx = cancel_] {
-          return RunBatch(*plan, *reader, rows, ctx);
+    if (sources_.empty()) return false;
+    OpenAhead();
+    if (!may_wait && !sources_.front().reader.done()) return false;
+    LANCEFS_ASSIGN_OR_RETURN(current_, sources_.front().reader.Get(ctx));
+    LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_));
+    output_rows_ = RowsOfPiece(plan_->all, 1);
+    max_piece_rows_ = filtered() ? RowsOfPiece(plan_->early, 4) : output_rows_;
+    piece_rows_ = std::min(piece_rows_ == 0 ? std::max(kMinBatchRows, plan_->options.max_batch_rows) : piece_rows_, max_piece_rows_);
+  }
+  return true;
+}
+
+// Rows of current_ of which those fields take about batch_bytes. What a value of no fixed width takes is only guessed, so such
+// pieces have at most `slices` times max_batch_rows.
+uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t slices) const {
+  const bool fixed = std::all_of(fields.begin(), fields.end(), [](const Field& field) { return arrow::is_fixed_width(field.type->id()); });
+  const uint64_t most = fixed ? kMaxPieceRows : slices * plan_->options.max_batch_rows;
+  return std::max(kMinBatchRows, std::min(most, plan_->options.batch_bytes / current_->EstimateRowBytes(fields)));
+}
+
+RowSelection ScanStream::CutPiece() {
+  RowSelection rows = TakeFront(&remaining_, piece_rows_);
+  piece_rows_ = std::min(piece_rows_ * kPieceGrowth, max_piece_rows_);
+  return rows;
+}
+
+Status ScanStream::StartFilters(const OpContext& ctx) {
+  while (filters_.size() < window_) {
+    LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(filters_.empty() && jobs_.empty() && found_.rows.empty(), ctx));
+    if (!have) return Status::OK();
+    filters_.push_back(
+        Async<Found>(BlockingPool(), [plan = plan_, reader = current_, rows = CutPiece(), finish_rows = output_rows_, ctx = cancel_]() mutable {
+          return Evaluate(*plan, std::move(reader), std::move(rows), finish_rows, ctx);
         }));
   }
   return Status::OK();
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ctx) {
-  while (left_ > 0) {
-    LANCEFS_RETURN_NOT_OK(ctx.Check());
-    LANCEFS_RETURN_NOT_OK(StartJobs(ctx));
-    if (jobs_.empty()) break;
-    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::RecordBatch> batch, jobs_.front().Get(ctx));
-    jobs_.pop_front();
-    window_ = std::min(window_ * 2, kMaxWindow);
-    ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
-    if (batch == nullptr || batch->num_rows() == 0) continue;
-    const auto rows = static_cast<uint64_t>(batch->num_rows());
-    if (skip_ >= rows) {
-      skip_ -= rows;
+// One more piece of found_ goes into the second stage.
+void ScanStream::FinishFound() {
+  Piece piece;
+  piece.reader = found_.reader;
+  piece.rows = TakeFront(&found_.rows, output_rows_);
+  piece.count = static_cast<int64_t>(CountRows(piece.rows));
+  for (const auto& array : found_.early) piece.early.push_back(array->Slice(static_cast<int64_t>(found_offset_), piece.count));
+  found_offset_ += static_cast<uint64_t>(piece.count);
+  if (found_.rows.empty()) found_ = Piece();
+  jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
+      BlockingPool(), [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+}
+
+Status ScanStream::StartJobs(const OpContext& ctx) {
+  if (filtered()) LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
+  while (jobs_.size() < window_) {
+    if (!found_.rows.empty()) {
+      FinishFound();
       continue;
     }
-    const uint64_t start = std::exchange(skip_, 0);
-    const uint64_t length = std::min(rows - start, left_);
-    left_ -= length;
-    return batch->Slice(static_cast<int64_t>(start), static_cast<int64_t>(length));
+    if (filtered()) {
+      // Only wait for the first stage when nothing else can be handed out.
+      if (filters_.empty() || (!jobs_.empty() && !filters_.front().done())) return Status::OK();
+      LANCEFS_ASSIGN_OR_RETURN(Found found, filters_.front().Get(ctx));
+      filters_.pop_front();
+      window_ = std::min(window_ * 2, kMaxWindow);
+      ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
+      found_ = std::move(found.piece);
+      found_offset_ = 0;
+      if (found.batch != nullptr) jobs_.push_back(Future<std::shared_ptr<arrow::RecordBatch>>::Ready(std::move(found.batch)));
+      LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
+      continue;
+    }
+    LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(jobs_.empty(), ctx));
+    if (!have) return Status::OK();
+    Piece piece;
+    piece.reader = current_;
+    piece.rows = CutPiece();
+    piece.count = static_cast<int64_t>(CountRows(piece.rows));
+    jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
+        BlockingPool(), [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+  }
+  return Status::OK();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ctx) {
+  const auto slice = static_cast<int64_t>(std::max<uint64_t>(1, plan_->options.max_batch_rows));
+  while (left_ > 0) {
+    LANCEFS_RETURN_NOT_OK(ctx.Check());
+    if (batch_ == nullptr) {
+      LANCEFS_RETURN_NOT_OK(StartJobs(ctx));
+      if (jobs_.empty()) break;
+      LANCEFS_ASSIGN_OR_RETURN(batch_, jobs_.front().Get(ctx));
+      jobs_.pop_front();
+      window_ = std::min(window_ * 2, kMaxWindow);
+      ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
+    }
+    const auto skipped = static_cast<int64_t>(std::min<uint64_t>(skip_, static_cast<uint64_t>(batch_->num_rows())));
+    skip_ -= static_cast<uint64_t>(skipped);
+    const int64_t length = std::min({slice, batch_->num_rows() - skipped, static_cast<int64_t>(std::min<uint64_t>(left_, INT64_MAX))});
+    std::shared_ptr<arrow::RecordBatch> out = batch_->Slice(skipped, length);
+    batch_ = skipped + length < batch_->num_rows() ? batch_->Slice(skipped + length) : nullptr;
+    if (length == 0) continue;
+    left_ -= static_cast<uint64_t>(length);
+    return out;
   }
   cancel_.cancel.Cancel();  // what runs ahead is not wanted any more
+  filters_.clear();
   jobs_.clear();
   return std::shared_ptr<arrow::RecordBatch>();
 }

@@ -26,7 +26,10 @@ int DaysInMonth(int64_t year, int month);
 
 int64_t UnitsPerSecond(arrow::TimeUnit::type unit);
 inline int64_t FloorDiv(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
-inline int64_t FloorMod(int64_t a, int64_t b) { return a - FloorDiv(a, b) * b; }
+inline int64_t FloorMod(int64_t a, int64_t b) {
+  const int64_t rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
 
 // "2020-01-31", a time behind it is allowed.
 std::optional<int64_t> ParseDateDays(std::string_view text);

@@ -179,22 +179,25 @@ Result<BoundFunction> DatePartFunction(const std::string& name, const Types& typ
       }};
 }
 
-// The start of the unit in which `ticks` lies; false for an unknown unit.
+// a * b; false where it does not fit.
+bool Multiply(int64_t a, int64_t b, int64_t* out) { return !__builtin_mul_overflow(a, b, out); }
+
+// The start of the unit in which `ticks` lies; false for an unknown unit, and where that is before the first tick there is.
 bool Truncate(const std::string& unit, const Clock& clock, int64_t ticks, int64_t* out) {
   const int64_t days = clock.Days(ticks);
   const CivilDate date = CivilFromDays(days);
-  if (unit == "year") return *out = DaysFromCivil(date.year, 1, 1) * clock.per_day, true;
-  if (unit == "quarter") return *out = DaysFromCivil(date.year, (date.month - 1) / 3 * 3 + 1, 1) * clock.per_day, true;
-  if (unit == "month") return *out = DaysFromCivil(date.year, date.month, 1) * clock.per_day, true;
-  if (unit == "week") return *out = (days - IsoWeekday(days) + 1) * clock.per_day, true;
-  if (unit == "day") return *out = days * clock.per_day, true;
+  if (unit == "year") return Multiply(DaysFromCivil(date.year, 1, 1), clock.per_day, out);
+  if (unit == "quarter") return Multiply(DaysFromCivil(date.year, (date.month - 1) / 3 * 3 + 1, 1), clock.per_day, out);
+  if (unit == "month") return Multiply(DaysFromCivil(date.year, date.month, 1), clock.per_day, out);
+  if (unit == "week") return Multiply(days - IsoWeekday(days) + 1, clock.per_day, out);
+  if (unit == "day") return Multiply(days, clock.per_day, out);
   static const std::pair<const char*, int64_t> kNanos[] = {{"hour", 3600000000000}, {"minute", 60000000000},
                                                            {"second", 1000000000},  {"millisecond", 1000000},
                                                            {"microsecond", 1000},   {"nanosecond", 1}};
   for (const auto& [name, nanos] : kNanos) {
     if (unit != name) continue;
     const int64_t step = std::max<int64_t>(nanos / std::max<int64_t>(clock.nanos_per_tick, 1), 1);
-    return *out = FloorDiv(ticks, step) * step, true;
+    return Multiply(FloorDiv(ticks, step), step, out);
   }
   return false;
 }
@@ -212,9 +215,12 @@ Result<BoundFunction> DateTruncFunction(const std::string& name, const Types& ty
     if (AnyConstantNull(in)) return NullColumn(type);
     const Clock clock(*type);
     LANCEFS_ASSIGN_OR_RETURN(const Column local, WallClock(in[1]));
+    bool overflow = false;
     LANCEFS_ASSIGN_OR_RETURN(Column truncated, MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) {
-      return Truncate(unit, clock, Ticks(local, row), out);
+      if (!Truncate(unit, clock, Ticks(local, row), out)) overflow = true;
+      return true;
     }));
+    if (overflow) return Status::InvalidArgument("date_trunc(): the start of the " + unit + " is out of the type's range");
     if (static_cast<const arrow::TimestampType&>(*type).timezone().empty()) return truncated;
     LANCEFS_ASSIGN_OR_RETURN(truncated.array, LocalToUtc(truncated.array, type));
     return truncated;
@@ -339,10 +345,18 @@ Result<BoundFunction> DateBinFunction(const std::string& name, const Types& type
     if (AnyConstantNull(in)) return NullColumn(type);
     const std::vector<Column> used(in.begin() + 1, in.end());
     const Values<int64_t> values(in[1]);
-    return MapValues<int64_t>(used, rows, type, [&](int64_t row, int64_t* out) {
+    bool overflow = false;
+    auto binned = MapValues<int64_t>(used, rows, type, [&](int64_t row, int64_t* out) {
       const int64_t origin = in.size() > 2 ? Values<int64_t>(in[2])[row] : 0;
-      return *out = FloorDiv(values[row] - origin, step) * step + origin, true;
+      int64_t distance;
+      if (__builtin_sub_overflow(values[row], origin, &distance) || !Multiply(FloorDiv(distance, step), step, &distance) ||
+          __builtin_add_overflow(distance, origin, out)) {
+        overflow = true;
+      }
+      return true;
     });
+    if (overflow) return Status::InvalidArgument("date_bin(): the start of the interval is out of the type's range");
+    return binned;
   }};
 }
 
@@ -362,20 +376,24 @@ Result<Column> AddInterval(const Column& points, const Column& intervals, int64_
   if (AnyConstantNull(in)) return NullColumn(type);
   const Clock clock(*type);
   const auto& values = static_cast<const arrow::MonthDayNanoIntervalArray&>(*intervals.array);
-  auto add = [&](int64_t row) {
+  bool overflow = false;
+  auto add = [&](int64_t row, auto* out) {
     const Interval interval = values.GetValue(intervals.constant ? 0 : row);
     const int64_t ticks = Ticks(points, row);
     const int64_t days = AddMonths(clock.Days(ticks), sign * interval.months) + sign * interval.days;
-    const int64_t rest = FloorMod(ticks, clock.per_day);
-    const int64_t nanos = sign * interval.nanoseconds;
-    if (clock.nanos_per_tick == 0) return days + nanos / 86400000000000;
-    return days * clock.per_day + rest + nanos / clock.nanos_per_tick;
+    const __int128 nanos = static_cast<__int128>(sign) * interval.nanoseconds;
+    const __int128 sum = clock.nanos_per_tick == 0
+                             ? days + nanos / 86400000000000
+                             : static_cast<__int128>(days) * clock.per_day + FloorMod(ticks, clock.per_day) + nanos / clock.nanos_per_tick;
+    *out = static_cast<std::remove_pointer_t<decltype(out)>>(sum);
+    if (*out != sum) overflow = true;
+    return true;
   };
-  if (PhysOf(*type) == Phys::kInt32) {
-    return MapValues<int32_t>(in, rows, type,
-                              [&](int64_t row, int32_t* out) { return *out = static_cast<int32_t>(add(row)), true; });
-  }
-  return MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return *out = add(row), true; });
+  Result<Column> result = PhysOf(*type) == Phys::kInt32
+                              ? MapValues<int32_t>(in, rows, type, [&](int64_t row, int32_t* out) { return add(row, out); })
+                              : MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return add(row, out); });
+  if (overflow) return Status::InvalidArgument("overflow in date arithmetic");
+  return result;
 }
 
 // date +- days.

@@ -27,7 +27,7 @@ TEST(ErrnoMap, Codes) {
 
 TEST(ErrnoMap, ReportsFailuresButNotAbsences) {
   StatusLog log;
-  const Caller alice{.uid = 1000}, bob{.uid = 1001};
+  const Caller alice{.uid = 1000};
   EXPECT_EQ(ReportError(Status::NotFound("no such clause"), "lookup", "/query/.git", alice, &log), ENOENT);
   EXPECT_TRUE(log.Errors().empty());
   EXPECT_EQ(ReportError(Status::InvalidArgument("unknown column 'fere'; did you mean 'fare'?"), "lookup", "/query/filter=fere > 1", alice, &log), EINVAL);

@@ -163,6 +163,19 @@ TEST(Functions, NumbersAndTimes) {
   EXPECT_EQ(Value(*batch, "d - date '2020-02-28'"), "1 int64");
 }
 
+TEST(Functions, TimesBeyondTheirTypeAreErrors) {
+  const auto batch = MakeBatch({{"ns", arrow::timestamp(arrow::TimeUnit::NANO), "[-9223372036854775000]"},
+                                {"us", arrow::timestamp(arrow::TimeUnit::MICRO), "[9223372036854775000]"},
+                                {"d", arrow::date32(), "[2147483647]"}});
+  EXPECT_EQ(Value(*batch, "date_trunc('hour', us) < us"), "true bool");
+  for (const char* text : {"date_trunc('year', ns) = ns", "date_trunc('day', ns) = ns", "date_bin(INTERVAL '1 day', ns) = ns",
+                           "us + INTERVAL '1 day' = us", "ns - INTERVAL '1 month' = ns", "d + INTERVAL '1 day' = d"}) {
+    const std::string rows = Rows(*batch, text);
+    EXPECT_TRUE(rows.starts_with("error:") && (rows.find("out of") != std::string::npos || rows.find("overflow") != std::string::npos))
+        << text << ": " << rows;
+  }
+}
+
 TEST(Functions, BinaryColumnsStandForText) {
   const auto batch = MakeBatch({{"b", arrow::binary(), R"(["abc", "xyz", null])"}});
   EXPECT_EQ(Rows(*batch, "reverse(b) = 'cba'"), "0");

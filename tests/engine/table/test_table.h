@@ -37,7 +37,9 @@ inline std::shared_ptr<const Dataset> CreateTable(std::shared_ptr<ObjectStore> s
   options.max_rows_per_file = rows_per_file;
   auto writer = AppendWriter::MakeCreate(std::move(store), path, IdSchema(), version, options);
   EXPECT_TRUE(writer.ok()) << writer.status().ToString();
-  if (rows > 0) EXPECT_TRUE((*writer)->Write(*IdBatch(0, rows), OpContext()).ok());
+  if (rows > 0) {
+    EXPECT_TRUE((*writer)->Write(*IdBatch(0, rows), OpContext()).ok());
+  }
   auto result = (*writer)->Commit(OpContext());
   EXPECT_TRUE(result.ok()) << result.status().ToString();
   return result->dataset;
