@@ -13,7 +13,7 @@
 
 #include <arrow/compute/api.h>
 #include <arrow/compute/initialize.h>
-#include <arrow/type_traits.h>
+#include <arrow/util/byte_size.h>
 
 #include <algorithm>
 #include <deque>
@@ -218,9 +218,16 @@ Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece
 
 // What the first stage found: the surviving rows, and their output if they were few.
 struct Found {
+  uint64_t rows = 0;         // evaluated
+  uint64_t early_bytes = 0;  // of their early columns
   Piece piece;
   std::shared_ptr<arrow::RecordBatch> batch;
 };
+
+Result<uint64_t> BytesOf(const arrow::RecordBatch& batch) {
+  LANCEFS_ARROW_ASSIGN(const int64_t bytes, arrow::util::ReferencedBufferSize(batch));
+  return static_cast<uint64_t>(bytes);
+}
 
 // The first stage: `rows` of the fragment that pass the filter. Up to `finish_rows` of them are finished at once.
 Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> reader, RowSelection rows, uint64_t finish_rows, const OpContext& ctx) {
@@ -233,9 +240,14 @@ Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> r
   LANCEFS_ASSIGN_OR_RETURN(piece.early, piece.reader->Read(plan.early, piece.rows, ctx));
   LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(*piece.reader, piece.rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
                                                         MakeInput(plan.early, piece.early, piece.count), ctx));
+  found.rows = static_cast<uint64_t>(piece.count);
+  LANCEFS_ASSIGN_OR_RETURN(found.early_bytes, BytesOf(*input));
   LANCEFS_ASSIGN_OR_RETURN(const auto mask, EvaluateFilter(*plan.options.filter, *input));
   const int64_t kept = mask->true_count();
-  if (kept == 0) return Found();
+  if (kept == 0) {
+    piece = Piece();
+    return found;
+  }
   if (kept < piece.count) {
     piece.rows = KeepRows(piece.rows, *mask);
     piece.count = kept;
@@ -278,7 +290,8 @@ class ScanStream : public BatchStream {
   Result<RowSelection> RowsOf(const Source& source, const FragmentReader& reader) const;
   // Whether remaining_ has rows of current_; false at the end, and where a fragment would have to be waited for and `may_wait` is false.
   Result<bool> HaveRows(bool may_wait, const OpContext& ctx);
-  uint64_t RowsOfPiece(const std::vector<Field>& fields, uint64_t slices) const;
+  uint64_t RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const;
+  void SawFirstPiece(uint64_t bytes, uint64_t rows);
   RowSelection CutPiece();
   Status StartFilters(const OpContext& ctx);
   void FinishFound();
@@ -292,7 +305,8 @@ class ScanStream : public BatchStream {
   RowSelection remaining_;           // rows of the front source that are not yet in a job
   uint64_t piece_rows_ = 0;          // of the next piece of the first (or only) stage
   uint64_t max_piece_rows_ = 0;
-  uint64_t output_rows_ = 0;         // whose output takes about batch_bytes
+  uint64_t output_rows_ = 0;         // of the second stage, whose output takes about batch_bytes
+  uint64_t seen_row_bytes_ = 0;      // that the columns of the first (or only) stage took in the first piece; 0 = not known yet
   std::deque<Future<Found>> filters_;  // first stage
   Piece found_;                      // survivors that are being cut into pieces of the second stage
   uint64_t found_offset_ = 0;        // rows of found_.early that are in jobs already
@@ -420,19 +434,27 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
     if (!may_wait && !sources_.front().reader.done()) return false;
     LANCEFS_ASSIGN_OR_RETURN(current_, sources_.front().reader.Get(ctx));
     LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_));
-    output_rows_ = RowsOfPiece(plan_->all, 1);
-    max_piece_rows_ = filtered() ? RowsOfPiece(plan_->early, 4) : output_rows_;
-    piece_rows_ = std::min(piece_rows_ == 0 ? std::max(kMinBatchRows, plan_->options.max_batch_rows) : piece_rows_, max_piece_rows_);
+    output_rows_ = RowsOfPiece(plan_->all, 0);
+    max_piece_rows_ = RowsOfPiece(filtered() ? plan_->early : plan_->all, seen_row_bytes_);
+    piece_rows_ = piece_rows_ == 0 ? max_piece_rows_ : std::min(piece_rows_, max_piece_rows_);
   }
   return true;
 }
 
-// Rows of current_ of which those fields take about batch_bytes. What a value of no fixed width takes is only guessed, so such
-// pieces have at most `slices` times max_batch_rows.
-uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t slices) const {
-  const bool fixed = std::all_of(fields.begin(), fields.end(), [](const Field& field) { return arrow::is_fixed_width(field.type->id()); });
-  const uint64_t most = fixed ? kMaxPieceRows : slices * plan_->options.max_batch_rows;
-  return std::max(kMinBatchRows, std::min(most, plan_->options.batch_bytes / current_->EstimateRowBytes(fields)));
+// Rows of current_ of which those fields take about batch_bytes. What values of no fixed width take is only guessed, so until some were
+// `seen` (bytes a row) a piece is no larger than a batch.
+uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const {
+  const ScanOptions& options = plan_->options;
+  const uint64_t most = seen == 0 ? options.max_batch_rows : kMaxPieceRows;
+  return std::max(kMinBatchRows, std::min(most, options.batch_bytes / std::max(seen, current_->EstimateRowBytes(fields))));
+}
+
+// The first piece is done before the second is cut, so this depends on the data alone.
+void ScanStream::SawFirstPiece(uint64_t bytes, uint64_t rows) {
+  if (seen_row_bytes_ != 0 || rows == 0) return;
+  seen_row_bytes_ = std::max<uint64_t>(1, bytes / rows);
+  max_piece_rows_ = RowsOfPiece(filtered() ? plan_->early : plan_->all, seen_row_bytes_);
+  piece_rows_ = std::min(piece_rows_ * kPieceGrowth, max_piece_rows_);
 }
 
 RowSelection ScanStream::CutPiece() {
@@ -480,6 +502,7 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
       filters_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
       ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
+      SawFirstPiece(found.early_bytes, found.rows);
       found_ = std::move(found.piece);
       found_offset_ = 0;
       if (found.batch != nullptr) jobs_.push_back(Future<std::shared_ptr<arrow::RecordBatch>>::Ready(std::move(found.batch)));
@@ -509,6 +532,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ct
       jobs_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
       ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
+      if (!filtered() && seen_row_bytes_ == 0) {
+        LANCEFS_ASSIGN_OR_RETURN(const uint64_t bytes, BytesOf(*batch_));
+        SawFirstPiece(bytes, static_cast<uint64_t>(batch_->num_rows()));
+      }
     }
     const auto skipped = static_cast<int64_t>(std::min<uint64_t>(skip_, static_cast<uint64_t>(batch_->num_rows())));
     skip_ -= static_cast<uint64_t>(skipped);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libFuzzer entry: any text as a filter, expression, select list and typed clause over a small batch.
+// Fuzz target of the SQL: any text as a filter, expression, select list and typed clause over a small batch.
 // Nothing may crash, and the canonical text of what parses must parse again.
 #include <arrow/api.h>
 
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "engine/sql/expression.h"
+#include "tests/fuzz/fuzz_target.h"
 
 namespace {
 
@@ -27,6 +28,12 @@ std::shared_ptr<arrow::RecordBatch> MakeBatch() {
 }
 
 }  // namespace
+
+std::vector<std::string> lancefs::FuzzSeeds() {
+  return {"i > 3 AND s LIKE 'a%' OR NOT (d IS NULL)", "i IN (1, 2, 3) AND d BETWEEN -1.5 AND 2e3", "CAST(i AS STRING) || s = '1abc' AND regexp_match(s, '^a.*')",
+          "date '2020-01-01' + INTERVAL '1 day' < timestamp '2020-01-02 00:00:00'", "CASE WHEN i = 1 THEN 'x' ELSE `s` END = \"s\"",
+          "substring(s FROM 2 FOR 1) = 'b' AND coalesce(i, 0) % 2 = 0", "a AS b, i + 1 AS `c d`, s", "['a', 'b']", "x'00ff'"};
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::shared_ptr<arrow::RecordBatch> batch = MakeBatch();
