@@ -293,7 +293,7 @@ bool JsonParser::ParseString(ColumnBuilder& builder) {
     builder.data.Reserve(static_cast<int64_t>(raw.size()));
     size_t size = raw.size();
     if (!escaped) {
-      std::memcpy(builder.data.end(), raw.data(), size);
+      if (size > 0) std::memcpy(builder.data.end(), raw.data(), size);
     } else if (!Unescape(raw, reinterpret_cast<char*>(builder.data.end()), &size)) {
       return false;
     }

@@ -18,6 +18,10 @@
 
 #include "tests/fuzz/fuzz_target.h"
 
+#ifdef __SANITIZE_ADDRESS__
+extern "C" void __sanitizer_set_death_callback(void (*callback)());
+#endif
+
 namespace {
 
 constexpr unsigned kSecondsPerRun = 60;
@@ -100,7 +104,12 @@ int main(int argc, char** argv) {
     }
     *value = std::strtoull(argv[i + 1], nullptr, 10);
   }
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_set_death_callback([] { std::fprintf(stderr, "in run %llu\n", current_run); });  // it reports signals itself
+  for (const int signal : {SIGABRT, SIGALRM}) ::signal(signal, OnSignal);
+#else
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGALRM}) ::signal(signal, OnSignal);
+#endif
   const std::vector<std::string> seeds = lancefs::FuzzSeeds();
   if (only != ~0ULL) {
     RunOnce(only, seed, seeds);

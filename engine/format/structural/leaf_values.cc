@@ -309,7 +309,17 @@ Status LeafValues::AppendRepeated(std::span<const uint8_t> value, uint64_t count
   return Status::OK();
 }
 
+// Checked where it is used: the page's dictionary may have been cached by a read of another field, where a broken manifest
+// gives one column to two fields.
+bool LeafValues::Accepts(const PageDictionary& dictionary) const {
+  const Block& block = dictionary.block;
+  if (shape_.kind == ShapeKind::kDictionary) return dictionary.array != nullptr && dictionary.array->type()->Equals(*shape_.children[0].type);
+  if (block.variable) return shape_.kind == ShapeKind::kVariable;
+  return shape_.kind == ShapeKind::kFixed && shape_.row_bits == block.bits && block.bits % 8 == 0;
+}
+
 Status LeafValues::AppendLookups(const std::shared_ptr<const PageDictionary>& dictionary, const uint32_t* indices, uint64_t count) {
+  if (!Accepts(*dictionary)) return Status::Corruption("the dictionary does not fit type " + shape_.type->ToString());
   if (shape_.kind == ShapeKind::kDictionary) {
     if (runs_.empty() || runs_.back().dictionary != dictionary) runs_.push_back({count_, dictionary});
     LANCEFS_RETURN_NOT_OK(Reserve(count));

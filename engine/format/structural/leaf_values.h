@@ -89,6 +89,7 @@ class LeafValues {
   Status AppendVariableAs(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count);
   Status ReserveBytes(uint64_t more);  // variable bytes; checks the limit of 32-bit offsets
   Status AppendOffset();               // the end of the bytes so far
+  bool Accepts(const PageDictionary& dictionary) const;
   Status AppendLookupsVariable(const Block& block, const uint32_t* indices, uint64_t count);
   Status AppendLookupsFixed(const Block& block, const uint32_t* indices, uint64_t count);
   Result<std::shared_ptr<arrow::Array>> FinishDictionary(BitmapValues* validity);

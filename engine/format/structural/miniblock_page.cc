@@ -239,10 +239,6 @@ Status MiniBlockRead::ParseDictionary(const Bytes& bytes, MiniBlockState* state)
   if (block.count > INT32_MAX) return Status::Corruption("the dictionary is too large");
   if (shape.kind == ShapeKind::kDictionary) {
     LANCEFS_ASSIGN_OR_RETURN(dictionary->array, BlockToArray(block, shape.children[0]));
-  } else {
-    const bool fits = block.variable ? shape.kind == ShapeKind::kVariable
-                                     : shape.kind == ShapeKind::kFixed && shape.row_bits == block.bits && block.bits % 8 == 0;
-    if (!fits) return Status::Corruption("the dictionary does not fit type " + shape.type->ToString());
   }
   state->dictionary = std::move(dictionary);
   return Status::OK();
