@@ -12,7 +12,7 @@ class FaultStore::Plan {
   struct Fault {
     uint64_t first = 0;
     uint64_t count = 0;
-    Status fail;                      // not OK: instead of the call
+    Status fail;  // not OK: instead of the call
     bool lose_reply = false;
     std::optional<uint64_t> keep;
     std::chrono::milliseconds pause{0};
@@ -124,7 +124,8 @@ uint64_t FaultStore::calls(StoreCall call) const { return plan_->calls(call); }
 const StoreTraits& FaultStore::traits() const { return inner_->traits(); }
 std::string FaultStore::name() const { return inner_->name(); }
 
-Future<std::vector<Bytes>> FaultStore::ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges, const OpContext& ctx) {
+Future<std::vector<Bytes>> FaultStore::ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
+                                                       const OpContext& ctx) {
   const Plan::Effect effect = plan_->Begin(StoreCall::kReadRanges, ctx);
   if (!effect.fail.ok()) return Future<std::vector<Bytes>>::Ready(effect.fail);
   Future<std::vector<Bytes>> inner = inner_->ReadRangesAsync(path, std::move(ranges), ctx);

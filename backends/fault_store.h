@@ -14,7 +14,19 @@
 
 namespace lancefs {
 
-enum class StoreCall { kReadRanges, kReadAll, kReadTail, kHead, kList, kPut, kPutIfAbsent, kOpenWriter, kWrite, kFinish, kDelete };
+enum class StoreCall {
+  kReadRanges,
+  kReadAll,
+  kReadTail,
+  kHead,
+  kList,
+  kPut,
+  kPutIfAbsent,
+  kOpenWriter,
+  kWrite,
+  kFinish,
+  kDelete
+};
 
 class FaultStore : public ObjectStore {
  public:
@@ -33,7 +45,8 @@ class FaultStore : public ObjectStore {
 
   const StoreTraits& traits() const override;
   std::string name() const override;
-  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges, const OpContext& ctx) override;
+  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
+                                             const OpContext& ctx) override;
   Result<Bytes> ReadAll(const std::string& path, const OpContext& ctx) override;
   Result<ObjectTail> ReadTail(const std::string& path, uint64_t max_bytes, const OpContext& ctx) override;
   Result<std::optional<ObjectMeta>> Head(const std::string& path, const OpContext& ctx) override;

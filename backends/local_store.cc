@@ -215,8 +215,8 @@ class LocalStore : public ObjectStore {
     const auto size = static_cast<uint64_t>(st.st_size);
     for (const ByteRange& range : ranges) {
       if (range.offset > size || range.length > size - range.offset) {
-        return Status::Corruption("bytes " + std::to_string(range.offset) + "+" + std::to_string(range.length) + " lie beyond the end of " +
-                                  Full(path) + " (" + std::to_string(size) + " bytes)");
+        return Status::Corruption("bytes " + std::to_string(range.offset) + "+" + std::to_string(range.length) +
+                                  " lie beyond the end of " + Full(path) + " (" + std::to_string(size) + " bytes)");
       }
     }
     const RangePlan plan = PlanRanges(ranges, traits_.coalesce_gap, traits_.max_request);

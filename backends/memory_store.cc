@@ -58,7 +58,8 @@ class MemoryStore : public ObjectStore {
       const size_t slash = path.find('/', request.prefix.size());
       if (!request.recursive && slash != std::string::npos) {
         std::string directory = path.substr(0, slash + 1);
-        if (result.directories.empty() || result.directories.back() != directory) result.directories.push_back(std::move(directory));
+        if (result.directories.empty() || result.directories.back() != directory)
+          result.directories.push_back(std::move(directory));
         continue;
       }
       if (request.max_keys != 0 && result.objects.size() == request.max_keys) {
@@ -119,8 +120,9 @@ class MemoryStore : public ObjectStore {
     out.reserve(ranges.size());
     for (const ByteRange& range : ranges) {
       if (range.offset > object.bytes.size() || range.length > object.bytes.size() - range.offset) {
-        return Status::Corruption("bytes " + std::to_string(range.offset) + "+" + std::to_string(range.length) + " lie beyond the end of " +
-                                  name() + "/" + path + " (" + std::to_string(object.bytes.size()) + " bytes)");
+        return Status::Corruption("bytes " + std::to_string(range.offset) + "+" + std::to_string(range.length) +
+                                  " lie beyond the end of " + name() + "/" + path + " (" + std::to_string(object.bytes.size()) +
+                                  " bytes)");
       }
       out.push_back(object.bytes.Slice(range.offset, range.length));
     }

@@ -66,9 +66,11 @@ class MeteredStore : public ObjectStore {
   const StoreTraits& traits() const override { return inner_->traits(); }
   std::string name() const override { return inner_->name(); }
 
-  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges, const OpContext& ctx) override {
+  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
+                                             const OpContext& ctx) override {
     Future<std::vector<Bytes>> future = inner_->ReadRangesAsync(path, ranges, ctx);
-    future.OnDone([counters = counters_, ranges = std::move(ranges), gap = traits().coalesce_gap, longest = traits().max_request](const Result<std::vector<Bytes>>& result) {
+    future.OnDone([counters = counters_, ranges = std::move(ranges), gap = traits().coalesce_gap,
+                   longest = traits().max_request](const Result<std::vector<Bytes>>& result) {
       // Ranges that were refused may be too long to be planned.
       if (!result.ok()) return counters->Count(counters->get);
       const RangePlan plan = PlanRanges(ranges, gap, longest);

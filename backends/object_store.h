@@ -35,23 +35,23 @@ struct ByteRange {
 
 struct ObjectMeta {
   std::string path;
-  uint64_t size = 0;              // bytes
-  int64_t last_modified_ns = 0;   // since the Unix epoch, UTC; 0 = unknown
-  std::string etag;               // opaque; empty = unknown
+  uint64_t size = 0;             // bytes
+  int64_t last_modified_ns = 0;  // since the Unix epoch, UTC; 0 = unknown
+  std::string etag;              // opaque; empty = unknown
 };
 
 struct ListRequest {
-  std::string prefix;        // a directory ("a/b/", or "" for the root); ends with '/' unless empty
-  std::string start_after;   // only keys that sort behind this full key (ordered stores)
-  bool recursive = false;    // false: one level, sub-directories as `directories`
-  bool names_only = false;   // sizes, times and etags may be left unknown (saves local stat calls)
-  size_t max_keys = 0;       // 0 = all (the store pages by itself); else at most one page of that many
+  std::string prefix;       // a directory ("a/b/", or "" for the root); ends with '/' unless empty
+  std::string start_after;  // only keys that sort behind this full key (ordered stores)
+  bool recursive = false;   // false: one level, sub-directories as `directories`
+  bool names_only = false;  // sizes, times and etags may be left unknown (saves local stat calls)
+  size_t max_keys = 0;      // 0 = all (the store pages by itself); else at most one page of that many
 };
 
 struct ListResult {
-  std::vector<ObjectMeta> objects;         // sorted by key where lists_in_order(), else in any order
-  std::vector<std::string> directories;    // full prefixes that end with '/'
-  bool truncated = false;                  // more would follow (only with max_keys)
+  std::vector<ObjectMeta> objects;       // sorted by key where lists_in_order(), else in any order
+  std::vector<std::string> directories;  // full prefixes that end with '/'
+  bool truncated = false;                // more would follow (only with max_keys)
 };
 
 enum class PutOutcome { kCreated, kAlreadyExists };
@@ -131,12 +131,12 @@ class ObjectStore {
 // How wanted ranges become requests: near ones joined, long ones split.
 struct RangePlan {
   struct Piece {
-    size_t request;         // index into requests
-    uint64_t offset;        // inside that request's bytes
+    size_t request;   // index into requests
+    uint64_t offset;  // inside that request's bytes
     uint64_t length;
   };
-  std::vector<ByteRange> requests;            // sorted, disjoint
-  std::vector<std::vector<Piece>> pieces;     // per wanted range, in order; empty for length 0
+  std::vector<ByteRange> requests;         // sorted, disjoint
+  std::vector<std::vector<Piece>> pieces;  // per wanted range, in order; empty for length 0
 };
 RangePlan PlanRanges(const std::vector<ByteRange>& wanted, uint64_t gap, uint64_t max_request);
 // Cuts the answers of plan.requests into the wanted ranges; zero-copy unless a range was split.

@@ -36,7 +36,8 @@ class RetryStore : public ObjectStore {
   const StoreTraits& traits() const override { return inner_->traits(); }
   std::string name() const override { return inner_->name(); }
 
-  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges, const OpContext& ctx) override {
+  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
+                                             const OpContext& ctx) override {
     auto read = std::make_shared<Read>(Read{inner_, path, std::move(ranges), ctx, RetryState(policy_), &retries_, {}});
     Future<std::vector<Bytes>> future = read->promise.future();
     Attempt(read);

@@ -24,11 +24,10 @@ std::string Upper(std::string_view text) {
 // Seconds of a unit, or 0.
 double UnitSeconds(std::string_view unit) {
   static const std::map<std::string_view, double> units = {
-      {"nsec", 1e-9}, {"ns", 1e-9}, {"usec", 1e-6}, {"us", 1e-6}, {"msec", 1e-3}, {"ms", 1e-3},
-      {"seconds", 1}, {"second", 1}, {"secs", 1}, {"sec", 1}, {"s", 1},
-      {"minutes", 60}, {"minute", 60}, {"mins", 60}, {"min", 60}, {"m", 60},
-      {"hours", 3600}, {"hour", 3600}, {"hrs", 3600}, {"hr", 3600}, {"h", 3600},
-      {"days", 86400}, {"day", 86400}, {"d", 86400}, {"weeks", 604800}, {"week", 604800}, {"w", 604800},
+      {"nsec", 1e-9},  {"ns", 1e-9},   {"usec", 1e-6},  {"us", 1e-6},      {"msec", 1e-3},   {"ms", 1e-3},   {"seconds", 1},
+      {"second", 1},   {"secs", 1},    {"sec", 1},      {"s", 1},          {"minutes", 60},  {"minute", 60}, {"mins", 60},
+      {"min", 60},     {"m", 60},      {"hours", 3600}, {"hour", 3600},    {"hrs", 3600},    {"hr", 3600},   {"h", 3600},
+      {"days", 86400}, {"day", 86400}, {"d", 86400},    {"weeks", 604800}, {"week", 604800}, {"w", 604800},
   };
   const auto it = units.find(unit);
   return it == units.end() ? 0 : it->second;
@@ -51,7 +50,8 @@ const std::string* OptionReader::FindEnvironment(const std::string& name) const 
   return it == environment_.end() ? nullptr : &it->second;
 }
 
-std::optional<std::string> OptionReader::FindOption(std::string_view canonical, const std::vector<std::string_view>& aliases) const {
+std::optional<std::string> OptionReader::FindOption(std::string_view canonical,
+                                                    const std::vector<std::string_view>& aliases) const {
   const std::string* best = nullptr;
   int best_rank = 3;
   for (const auto& [spelling, value] : options_) {  // sorted: the first of a rank is the smallest
@@ -123,7 +123,8 @@ Result<uint64_t> ParseCount(std::string_view key, std::string_view value) {
 }
 
 Result<std::chrono::milliseconds> ParseDuration(std::string_view key, std::string_view value) {
-  const Status bad = Status::InvalidArgument("the option '" + std::string(key) + "' must be a duration such as '30s' or '1m 30s'");
+  const Status bad =
+      Status::InvalidArgument("the option '" + std::string(key) + "' must be a duration such as '30s' or '1m 30s'");
   if (value == "0") return std::chrono::milliseconds(0);
   double seconds = 0;
   bool any = false;
@@ -182,7 +183,8 @@ void SetCertificates(const OptionReader& reader, HttpConfig* http) {
   for (const char* name : {"SSL_CERT_FILE", "AWS_CA_BUNDLE"}) {
     if (const std::string* value = reader.FindEnvironment(name); value != nullptr && !value->empty()) http->ca_file = *value;
   }
-  if (const std::string* value = reader.FindEnvironment("SSL_CERT_DIR"); value != nullptr && !value->empty()) http->ca_path = *value;
+  if (const std::string* value = reader.FindEnvironment("SSL_CERT_DIR"); value != nullptr && !value->empty())
+    http->ca_path = *value;
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ class OptionReader {
 };
 
 // Errors of the parsers: kInvalidArgument naming the key (values may be secret and are not shown).
-Result<bool> ParseBool(std::string_view key, std::string_view value);       // 1 true on yes y / 0 false off no n
+Result<bool> ParseBool(std::string_view key, std::string_view value);  // 1 true on yes y / 0 false off no n
 Result<std::chrono::milliseconds> ParseDuration(std::string_view key, std::string_view value);  // "1m 30s"
 Result<uint64_t> ParseCount(std::string_view key, std::string_view value);
 

@@ -89,8 +89,8 @@ class ByteReader {
 
  private:
   Status Truncated(size_t wanted) const {
-    return Status::Corruption("need " + std::to_string(wanted) + " bytes at offset " + std::to_string(position_) +
-                              " but only " + std::to_string(remaining()) + " are left");
+    return Status::Corruption("need " + std::to_string(wanted) + " bytes at offset " + std::to_string(position_) + " but only " +
+                              std::to_string(remaining()) + " are left");
   }
   std::span<const uint8_t> bytes_;
   size_t position_ = 0;

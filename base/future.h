@@ -25,7 +25,7 @@ class Future {
   struct State {
     std::mutex mutex;
     std::condition_variable ready;
-    std::optional<Result<T>> result;                            // guarded by mutex, then constant
+    std::optional<Result<T>> result;                               // guarded by mutex, then constant
     std::vector<std::function<void(const Result<T>&)>> callbacks;  // guarded by mutex
   };
 

@@ -73,11 +73,16 @@ void SetLogLevel(LogLevel level) {
 }
 
 Status SetLogLevel(std::string_view level) {
-  if (level == "debug") SetLogLevel(LogLevel::kDebug);
-  else if (level == "info") SetLogLevel(LogLevel::kInfo);
-  else if (level == "warn") SetLogLevel(LogLevel::kWarn);
-  else if (level == "error") SetLogLevel(LogLevel::kError);
-  else return Status::InvalidArgument("unknown log level '" + std::string(level) + "'; use debug, info, warn or error");
+  if (level == "debug")
+    SetLogLevel(LogLevel::kDebug);
+  else if (level == "info")
+    SetLogLevel(LogLevel::kInfo);
+  else if (level == "warn")
+    SetLogLevel(LogLevel::kWarn);
+  else if (level == "error")
+    SetLogLevel(LogLevel::kError);
+  else
+    return Status::InvalidArgument("unknown log level '" + std::string(level) + "'; use debug, info, warn or error");
   return Status::OK();
 }
 

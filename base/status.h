@@ -18,23 +18,23 @@ namespace lancefs {
 
 enum class StatusCode : uint8_t {
   kOk = 0,
-  kInvalidArgument,   // the caller's input is wrong: SQL, rows, options, paths
-  kNotFound,          // a named thing is absent (objects: see ObjectStore::Head, absence is a value)
+  kInvalidArgument,  // the caller's input is wrong: SQL, rows, options, paths
+  kNotFound,         // a named thing is absent (objects: see ObjectStore::Head, absence is a value)
   kAlreadyExists,
   kPermissionDenied,  // the store or the mount's rights said no
   kUnauthenticated,
-  kNotSupported,      // a format feature or an option that we refuse by name
-  kCorruption,        // foreign bytes break the format
+  kNotSupported,  // a format feature or an option that we refuse by name
+  kCorruption,    // foreign bytes break the format
   kIoError,
-  kUnavailable,       // transient; worth a retry
-  kConflict,          // a concurrent commit cannot be combined with ours
-  kResourceExhausted, // memory, spool or spill budget
+  kUnavailable,        // transient; worth a retry
+  kConflict,           // a concurrent commit cannot be combined with ours
+  kResourceExhausted,  // memory, spool or spill budget
   kCancelled,
   kDeadlineExceeded,
-  kStale,             // the version or object that was being read is gone or changed
+  kStale,  // the version or object that was being read is gone or changed
   kTooLarge,
-  kReadOnly,          // changes are not allowed in this place
-  kUnknownOutcome,    // a write may or may not have been applied
+  kReadOnly,        // changes are not allowed in this place
+  kUnknownOutcome,  // a write may or may not have been applied
   kInternal,
 };
 
@@ -91,14 +91,14 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT: implicit by design
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit by design
   Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit by design
     if (status_.ok()) status_ = Status::Internal("Result made from an OK status");
   }
   template <typename U>
-    requires(std::is_convertible_v<U, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Status> && !std::is_same_v<std::remove_cvref_t<U>, Result>)
-  Result(U&& value) : value_(std::forward<U>(value)) {}  // NOLINT: implicit by design
+  requires(std::is_convertible_v<U, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Status> && !std::is_same_v<std::remove_cvref_t<U>, Result>) Result(U&& value)
+      : value_(std::forward<U>(value)) {}  // NOLINT: implicit by design
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -127,7 +127,6 @@ class [[nodiscard]] Result {
   if (!result.ok()) return result.status();              \
   lhs = std::move(result).MoveValue();
 // LANCEFS_ASSIGN_OR_RETURN(auto value, MakesResult()); gives the value or leaves the function.
-#define LANCEFS_ASSIGN_OR_RETURN(lhs, expr) \
-  LANCEFS_ASSIGN_OR_RETURN_IMPL(LANCEFS_CONCAT(lancefs_result_, __COUNTER__), lhs, expr)
+#define LANCEFS_ASSIGN_OR_RETURN(lhs, expr) LANCEFS_ASSIGN_OR_RETURN_IMPL(LANCEFS_CONCAT(lancefs_result_, __COUNTER__), lhs, expr)
 
 }  // namespace lancefs

@@ -87,13 +87,15 @@ Result<Uri> ParseUri(std::string_view text) {
   std::string_view rest = text.substr(colon + 3);
   if (uri.scheme == "file" || uri.scheme == "file-object-store") {
     const size_t slash = rest.find('/');
-    if (slash == std::string_view::npos) return Status::InvalidArgument("a file URI needs an absolute path: '" + std::string(text) + "'");
+    if (slash == std::string_view::npos)
+      return Status::InvalidArgument("a file URI needs an absolute path: '" + std::string(text) + "'");
     LANCEFS_ASSIGN_OR_RETURN(std::string path, PercentDecode(rest.substr(slash)));
     return LocalUri(std::move(path));
   }
   static constexpr std::array<std::string_view, 5> kCloud = {"s3", "s3+ddb", "gs", "az", "memory"};
   if (std::find(kCloud.begin(), kCloud.end(), uri.scheme) == kCloud.end()) {
-    return Status::InvalidArgument("unknown scheme '" + uri.scheme + "'; valid ones are s3, gs, az, file, memory and plain paths");
+    return Status::InvalidArgument("unknown scheme '" + uri.scheme +
+                                   "'; valid ones are s3, gs, az, file, memory and plain paths");
   }
   const size_t query = rest.find('?');
   if (query != std::string_view::npos) {

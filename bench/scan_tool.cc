@@ -64,7 +64,8 @@ Result<uint64_t> CountScanned(const std::shared_ptr<const Dataset>& dataset, con
   }
 }
 
-Result<uint64_t> CountTaken(const std::shared_ptr<const Dataset>& dataset, const std::string& file, const Arguments& arguments, const OpContext& ctx) {
+Result<uint64_t> CountTaken(const std::shared_ptr<const Dataset>& dataset, const std::string& file, const Arguments& arguments,
+                            const OpContext& ctx) {
   LANCEFS_ASSIGN_OR_RETURN(const auto offsets, ReadOffsets(file));
   std::vector<std::string> columns = dataset->arrow_schema()->field_names();
   if (arguments.contains("columns")) columns = SplitCommas(arguments.at("columns"));
@@ -100,9 +101,11 @@ int Main(int argc, char** argv) {
   Arguments arguments;
   for (int i = 3; i + 1 < argc; i += 2) arguments[std::string(argv[i]).substr(2)] = argv[i + 1];
   const std::string operation = argc > 2 ? argv[1] : "";
-  const bool known = operation == "scan" || (operation == "filter" && arguments.contains("filter")) || (operation == "take" && arguments.contains("offsets"));
+  const bool known = operation == "scan" || (operation == "filter" && arguments.contains("filter")) ||
+                     (operation == "take" && arguments.contains("offsets"));
   if (!known || argc % 2 == 0) {
-    std::fprintf(stderr, "usage: scan_tool scan|filter|take URI [--columns a,b] [--filter SQL] [--offsets FILE] [--again FILE]\n");
+    std::fprintf(stderr,
+                 "usage: scan_tool scan|filter|take URI [--columns a,b] [--filter SQL] [--offsets FILE] [--again FILE]\n");
     return 2;
   }
   const Result<nlohmann::json> line = Measure(operation, argv[2], arguments);

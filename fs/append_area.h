@@ -51,9 +51,9 @@ class AppendArea {
     uint32_t type = S_IFREG;  // S_IFREG or S_IFDIR
   };
   struct Opened {
-    uint64_t handle = 0;     // the area's; passed back until Release
-    bool direct_io = true;   // true for every handle that can write: only then WRITE carries the lock owner
-    bool keep_cache = false; // for read-only handles of a file whose bytes are final
+    uint64_t handle = 0;      // the area's; passed back until Release
+    bool direct_io = true;    // true for every handle that can write: only then WRITE carries the lock owner
+    bool keep_cache = false;  // for read-only handles of a file whose bytes are final
   };
   struct Created {
     Entry entry;
@@ -105,11 +105,12 @@ class AppendArea {
   virtual Result<Bytes> Read(Id id, uint64_t handle, uint64_t offset, size_t size, const OpContext& ctx) = 0;
   // All of `data` or an error. `lock_owner` identifies the writing process' file table; absent in
   // writeback. Rows are checked while they arrive: bad ones fail the WRITE that brings them where possible.
-  virtual Status Write(Id id, uint64_t handle, uint64_t offset, Bytes data, std::optional<uint64_t> lock_owner, const Caller& caller,
-                       const OpContext& ctx) = 0;
+  virtual Status Write(Id id, uint64_t handle, uint64_t offset, Bytes data, std::optional<uint64_t> lock_owner,
+                       const Caller& caller, const OpContext& ctx) = 0;
   // close(2) of one descriptor, once per close. Commits, or does nothing, as above. A caller that
   // was killed (its pid says so) is not committed.
-  virtual Status Flush(Id id, uint64_t handle, std::optional<uint64_t> lock_owner, const Caller& caller, const OpContext& ctx) = 0;
+  virtual Status Flush(Id id, uint64_t handle, std::optional<uint64_t> lock_owner, const Caller& caller,
+                       const OpContext& ctx) = 0;
   // Checks the rows so far and makes the spool durable; no commit.
   virtual Status Fsync(Id id, uint64_t handle, const OpContext& ctx) = 0;
   // The last descriptor is gone. Commits what no Flush could; nobody sees its error but the status log.
@@ -130,15 +131,14 @@ struct AppendAreaOptions {
   std::shared_ptr<LiveTable> table;  // Current() is null for a table that is still to be created
   // A schema that was written to `schema.json` of a table to be created; null = that of the first file.
   std::function<std::shared_ptr<arrow::Schema>()> new_table_schema;
-  std::shared_ptr<StatusLog> log;    // commits and errors go here, and nowhere else
-  std::string state_directory;       // of this mount's URI; the area uses `<state_directory>/spool` (RULES 31, 32)
+  std::shared_ptr<StatusLog> log;  // commits and errors go here, and nowhere else
+  std::string state_directory;     // of this mount's URI; the area uses `<state_directory>/spool` (RULES 31, 32)
   uint64_t spool_bytes = 10ULL << 30;
-  std::chrono::milliseconds group_commit{0};
-  std::chrono::seconds retention{600};   // how long a finished name stays
-  std::string append_format;             // format of names with an unknown suffix; empty = refuse them
-  uint32_t uid = 0;                      // owner of append/ itself
+  std::chrono::seconds retention{600};  // how long a finished name stays
+  std::string append_format;            // format of names with an unknown suffix; empty = refuse them
+  uint32_t uid = 0;                     // owner of append/ itself
   uint32_t gid = 0;
-  uint32_t umask = 0022;                 // for folders and files that a request gives no mode
+  uint32_t umask = 0022;  // for folders and files that a request gives no mode
 };
 
 // Replays the spool (drops that a crash left behind) in the background; drops arrive meanwhile.

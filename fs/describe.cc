@@ -64,7 +64,8 @@ Json ArrowFieldJson(const arrow::Field& field, const Field* known) {
   json["nullable"] = field.nullable();
   json["metadata"] = Json::object();
   if (field.metadata()) {
-    for (int64_t i = 0; i < field.metadata()->size(); ++i) json["metadata"][field.metadata()->key(i)] = field.metadata()->value(i);
+    for (int64_t i = 0; i < field.metadata()->size(); ++i)
+      json["metadata"][field.metadata()->key(i)] = field.metadata()->value(i);
   }
   if (field.type()->num_fields() > 0) {
     json["children"] = Json::array();
@@ -205,7 +206,8 @@ std::string SchemaJson(const arrow::Schema& schema, const Schema& dataset_schema
   }
   json["metadata"] = Json::object();
   if (schema.metadata()) {
-    for (int64_t i = 0; i < schema.metadata()->size(); ++i) json["metadata"][schema.metadata()->key(i)] = schema.metadata()->value(i);
+    for (int64_t i = 0; i < schema.metadata()->size(); ++i)
+      json["metadata"][schema.metadata()->key(i)] = schema.metadata()->value(i);
   }
   return Pretty(json);
 }
@@ -229,12 +231,19 @@ Result<std::string> ExplainText(const Dataset& dataset, const BoundQuery& query)
 std::string TableReadme(const Dataset* dataset, const std::string& uri, bool pinned, bool may_append) {
   std::string out = "This directory is the Lance dataset\n  " + uri + "\n";
   if (dataset == nullptr) {
-    return out + "\nIt does not exist yet: drop the first file into append/ and its columns become the table's,\n"
-                 "  cp first.parquet append/\n";
+    return out +
+           "\nIt does not exist yet: drop the first file into append/ and its columns become the table's,\n"
+           "  cp first.parquet append/\n"
+           "Or say the columns first, in the form of any table's schema.json:\n"
+           "  echo '{\"fields\": [{\"name\": \"id\", \"type\": \"int64\"}, {\"name\": \"day\", \"type\": \"date32\"}]}' > "
+           "schema.json\n";
   }
-  if (pinned) out += "at version " + std::to_string(dataset->version()) + ", which never changes";
-  else out += "at its newest version, now " + std::to_string(dataset->version());
-  out += "; " + std::to_string(dataset->num_rows()) + " rows, " + std::to_string(dataset->arrow_schema()->num_fields()) + " columns.\n\n";
+  if (pinned)
+    out += "at version " + std::to_string(dataset->version()) + ", which never changes";
+  else
+    out += "at its newest version, now " + std::to_string(dataset->version());
+  out += "; " + std::to_string(dataset->num_rows()) + " rows, " + std::to_string(dataset->arrow_schema()->num_fields()) +
+         " columns.\n\n";
   out +=
       "Look\n"
       "  head.jsonl       the first 1,000 rows\n"
@@ -243,17 +252,21 @@ std::string TableReadme(const Dataset* dataset, const std::string& uri, bool pin
       "  info.json        versions, sizes, who wrote it\n"
       "  schema.json      columns and types; schema.txt for people\n"
       "  fragments/       its pieces, with their files byte for byte\n";
-  if (!pinned) out += "  versions/        every version as a tree of its own; versions/latest; versions/asof=2026-11-21T08:00:00Z\n";
+  if (!pinned)
+    out += "  versions/        every version as a tree of its own; versions/latest; versions/asof=2026-11-21T08:00:00Z\n";
   out += "\nAsk (query/README.txt has it all; always quote blanks and < >)\n" + Examples(*dataset->arrow_schema(), "query/");
   if (!pinned && may_append) {
-    out += "\nAdd rows\n  cp new-rows.parquet append/        (or .jsonl .csv .tsv .arrow; one file, one commit, when it is closed)\n";
+    out +=
+        "\nAdd rows\n  cp new-rows.parquet append/        (or .jsonl .csv .tsv .arrow; one file, one commit, when it is "
+        "closed)\n";
   }
   if (!pinned) out += "\nWhat went wrong\n  cat status/last_error\n";
   return out;
 }
 
 std::string DatabaseReadme(const std::string& uri, const std::vector<std::string>& tables, bool may_append) {
-  std::string out = "This directory is the database\n  " + uri + "\nEvery directory in it is a table; begin with <table>/README.txt.\n\n";
+  std::string out =
+      "This directory is the database\n  " + uri + "\nEvery directory in it is a table; begin with <table>/README.txt.\n\n";
   for (const std::string& table : tables) out += "  " + table + "/\n";
   if (may_append) out += "\nA new table: mkdir <name>, then cp first-file.parquet <name>/append/\n";
   return out + "\nWhat went wrong: cat .lancefs/status/last_error\n";
@@ -277,7 +290,8 @@ std::string QueryReadme(const Dataset& dataset) {
       "  rows.jsonl rows.csv rows.parquet, and rows.json rows.tsv rows.arrow rows.arrows by name\n"
       "  head.jsonl (1,000 rows)  count  schema.json  explain.txt  error (when a run has failed)\n\n"
       "Examples\n";
-  return out + Examples(*dataset.arrow_schema(), "query/") + "\nA bad clause is \"Invalid argument\"; the reason is in status/last_error.\n";
+  return out + Examples(*dataset.arrow_schema(), "query/") +
+         "\nA bad clause is \"Invalid argument\"; the reason is in status/last_error.\n";
 }
 
 std::string FunctionsText() {

@@ -41,8 +41,12 @@ int ReportError(const Status& status, std::string_view operation, std::string_vi
   if (absence) return error_number;
   const bool users_fault = status.Is(StatusCode::kInvalidArgument);
   Log(users_fault ? LogLevel::kInfo : LogLevel::kWarn, "fs_error",
-      {{"op", std::string(operation)}, {"path", std::string(path)}, {"uid", std::to_string(caller.uid)},
-       {"errno", std::to_string(error_number)}, {"code", std::string(StatusCodeName(status.code()))}, {"message", status.message()}});
+      {{"op", std::string(operation)},
+       {"path", std::string(path)},
+       {"uid", std::to_string(caller.uid)},
+       {"errno", std::to_string(error_number)},
+       {"code", std::string(StatusCodeName(status.code()))},
+       {"message", status.message()}});
   if (log != nullptr) {
     ErrorRecord record;
     record.uid = caller.uid;

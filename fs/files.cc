@@ -16,7 +16,8 @@ constexpr char kErrorXattr[] = "user.lancefs.error";
 
 class TextOpenFile : public OpenFile {
  public:
-  TextOpenFile(Bytes text, bool direct_io, bool keep_cache) : text_(std::move(text)), direct_io_(direct_io), keep_cache_(keep_cache) {}
+  TextOpenFile(Bytes text, bool direct_io, bool keep_cache)
+      : text_(std::move(text)), direct_io_(direct_io), keep_cache_(keep_cache) {}
   bool direct_io() const override { return direct_io_; }
   bool keep_cache() const override { return keep_cache_; }
   std::optional<Result<Bytes>> TryRead(uint64_t offset, size_t size) override {
@@ -232,7 +233,8 @@ ResultSpec RowsFile::Spec() const {
   spec.streams = source_.content == Content::kRows && RowFormatStreams(source_.format);
   spec.make = [source = source_](const OpContext&) -> Result<std::unique_ptr<ResultProducer>> {
     ScanOptions scan = source.query->scan;
-    if (source.content == Content::kCount) return std::unique_ptr<ResultProducer>(new CountProducer(source.dataset, std::move(scan)));
+    if (source.content == Content::kCount)
+      return std::unique_ptr<ResultProducer>(new CountProducer(source.dataset, std::move(scan)));
     if (source.content == Content::kHead) scan.limit = std::min(scan.limit.value_or(kHeadRows), kHeadRows);
     return MakeRowProducer(source.dataset, scan, source.format);
   };

@@ -36,7 +36,11 @@ class TextFile : public Node {
   using Make = std::function<Result<std::string>(const Caller&)>;
   // `fixed`: made once, the kernel may keep it for ever. Else made for every stat and open.
   TextFile(std::shared_ptr<Mount> mount, std::string key, std::string path, int64_t time_ns, bool fixed, Make make)
-      : Node(std::move(key), std::move(path)), mount_(std::move(mount)), time_ns_(time_ns), fixed_(fixed), make_(std::move(make)) {}
+      : Node(std::move(key), std::move(path)),
+        mount_(std::move(mount)),
+        time_ns_(time_ns),
+        fixed_(fixed),
+        make_(std::move(make)) {}
   FileAttr Attr(const Scope& scope) override;
   double attr_timeout() const override { return fixed_ ? kForever : 0; }
   Result<std::unique_ptr<OpenFile>> Open(const Scope& scope) override;
@@ -94,8 +98,12 @@ class RawFile : public Node {
  public:
   RawFile(std::shared_ptr<Mount> mount, std::string key, std::string path, std::shared_ptr<ObjectStore> store, std::string object,
           uint64_t size, int64_t time_ns)
-      : Node(std::move(key), std::move(path)), mount_(std::move(mount)), store_(std::move(store)), object_(std::move(object)),
-        size_(size), time_ns_(time_ns) {}
+      : Node(std::move(key), std::move(path)),
+        mount_(std::move(mount)),
+        store_(std::move(store)),
+        object_(std::move(object)),
+        size_(size),
+        time_ns_(time_ns) {}
   FileAttr Attr(const Scope& scope) override;
   double attr_timeout() const override { return kForever; }
   Result<std::unique_ptr<OpenFile>> Open(const Scope& scope) override;

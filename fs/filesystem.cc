@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/filesystem.h"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "base/log.h"
@@ -137,7 +137,8 @@ std::string Filesystem::PathOf(uint64_t parent, const std::string& name) const {
 // ---- Running ------------------------------------------------------------------------------------
 
 template <typename T>
-void Filesystem::Answer(const char* operation, const std::string& path, const Caller& caller, const Result<T>& result, const Reply<T>& reply) {
+void Filesystem::Answer(const char* operation, const std::string& path, const Caller& caller, const Result<T>& result,
+                        const Reply<T>& reply) {
   if (result.ok()) {
     reply(0, *result);
     return;
@@ -146,16 +147,19 @@ void Filesystem::Answer(const char* operation, const std::string& path, const Ca
 }
 
 template <typename T, typename Work>
-void Filesystem::RunInPool(const char* operation, std::string path, const Caller& caller, const OpContext& ctx, Reply<T> reply, Work work) {
-  pool_->Submit([this, operation, path = std::move(path), caller, ctx, reply = std::move(reply), work = std::move(work)]() mutable {
-    Scope scope{ctx, caller, true};
-    Result<T> result = work(scope);
-    Answer<T>(operation, path, caller, result, reply);
-  });
+void Filesystem::RunInPool(const char* operation, std::string path, const Caller& caller, const OpContext& ctx, Reply<T> reply,
+                           Work work) {
+  pool_->Submit(
+      [this, operation, path = std::move(path), caller, ctx, reply = std::move(reply), work = std::move(work)]() mutable {
+        Scope scope{ctx, caller, true};
+        Result<T> result = work(scope);
+        Answer<T>(operation, path, caller, result, reply);
+      });
 }
 
 template <typename T, typename Work>
-void Filesystem::Run(const char* operation, std::string path, const Caller& caller, const OpContext& ctx, Reply<T> reply, Work work) {
+void Filesystem::Run(const char* operation, std::string path, const Caller& caller, const OpContext& ctx, Reply<T> reply,
+                     Work work) {
   Scope scope{ctx, caller, false};
   Result<T> result = work(scope);
   if (!result.ok() && result.status().Is(StatusCode::kUnavailable)) {
@@ -190,14 +194,15 @@ void Filesystem::Lookup(uint64_t parent, std::string name, Caller caller, OpCont
   const NodePtr node = Find(parent);
   if (!node) return reply(ESTALE, {});
   std::string path = PathOf(parent, name);
-  Run<EntryReply>("lookup", std::move(path), caller, ctx, std::move(reply), [this, node, name](const Scope& scope) -> Result<EntryReply> {
-    Result<EntryReply> found = LookupIn(node, name, scope);
-    const double keep = node->negative_timeout();
-    if (found.ok() || !found.status().Is(StatusCode::kNotFound) || keep <= 0) return found;
-    EntryReply absent;
-    absent.entry_timeout = keep;
-    return absent;
-  });
+  Run<EntryReply>("lookup", std::move(path), caller, ctx, std::move(reply),
+                  [this, node, name](const Scope& scope) -> Result<EntryReply> {
+                    Result<EntryReply> found = LookupIn(node, name, scope);
+                    const double keep = node->negative_timeout();
+                    if (found.ok() || !found.status().Is(StatusCode::kNotFound) || keep <= 0) return found;
+                    EntryReply absent;
+                    absent.entry_timeout = keep;
+                    return absent;
+                  });
 }
 
 void Filesystem::GetAttr(uint64_t ino, std::optional<uint64_t> handle, Caller caller, OpContext ctx, Reply<AttrReply> reply) {
@@ -224,39 +229,46 @@ void Filesystem::GetAttr(uint64_t ino, std::optional<uint64_t> handle, Caller ca
                           [answer](const Scope& scope) { return answer(scope, std::nullopt); });
   }
   // lseek to the end of a stream: somebody needs the true size.
-  RunInPool<AttrReply>("getattr", PathOf(ino, ""), caller, ctx, std::move(reply), [answer, open](const Scope& scope) -> Result<AttrReply> {
-    LANCEFS_ASSIGN_OR_RETURN(std::optional<uint64_t> size, open->file->TrueSize(scope.ctx));
-    return answer(scope, size);
-  });
+  RunInPool<AttrReply>("getattr", PathOf(ino, ""), caller, ctx, std::move(reply),
+                       [answer, open](const Scope& scope) -> Result<AttrReply> {
+                         LANCEFS_ASSIGN_OR_RETURN(std::optional<uint64_t> size, open->file->TrueSize(scope.ctx));
+                         return answer(scope, size);
+                       });
 }
 
-void Filesystem::Lseek(uint64_t ino, uint64_t handle, uint64_t offset, bool hole, Caller caller, OpContext ctx, Reply<uint64_t> reply) {
+void Filesystem::Lseek(uint64_t ino, uint64_t handle, uint64_t offset, bool hole, Caller caller, OpContext ctx,
+                       Reply<uint64_t> reply) {
   const NodePtr node = Find(ino);
   const std::shared_ptr<FileHandle> open = FindHandle(handle);
   if (!node || !open) return reply(EBADF, 0);
   if (open->file && open->file->direct_io()) return reply(EINVAL, 0);
-  Run<uint64_t>("lseek", PathOf(ino, ""), caller, ctx, [offset, hole, reply](int error, const uint64_t& size) {
-    if (error != 0) return reply(error, 0);
-    if (offset >= size) return reply(ENXIO, 0);
-    reply(0, hole ? size : offset);
-  }, [this, node, open](const Scope& scope) -> Result<uint64_t> {
-    if (auto append = AsAppend(node)) {
-      LANCEFS_ASSIGN_OR_RETURN(FileAttr attr, append->AreaAttr(open->area_handle));
-      return attr.size;
-    }
-    LANCEFS_ASSIGN_OR_RETURN(FileAttr attr, AttrOf(node, scope));
-    return attr.size;
-  });
+  Run<uint64_t>(
+      "lseek", PathOf(ino, ""), caller, ctx,
+      [offset, hole, reply](int error, const uint64_t& size) {
+        if (error != 0) return reply(error, 0);
+        if (offset >= size) return reply(ENXIO, 0);
+        reply(0, hole ? size : offset);
+      },
+      [this, node, open](const Scope& scope) -> Result<uint64_t> {
+        if (auto append = AsAppend(node)) {
+          LANCEFS_ASSIGN_OR_RETURN(FileAttr attr, append->AreaAttr(open->area_handle));
+          return attr.size;
+        }
+        LANCEFS_ASSIGN_OR_RETURN(FileAttr attr, AttrOf(node, scope));
+        return attr.size;
+      });
 }
 
 Result<std::shared_ptr<AppendNode>> Filesystem::Writable(uint64_t ino, const std::string& name) const {
   const NodePtr node = Find(ino);
   if (!node) return Status::Stale("the directory is gone");
   if (auto append = AsAppend(node)) return append;
-  return Status::ReadOnly("nothing can be changed in " + PathOf(ino, name) + "; new rows go into append/");
+  LANCEFS_ASSIGN_OR_RETURN(const NodePtr directory, node->WritableDirectory(name));
+  return AsAppend(directory);
 }
 
-void Filesystem::SetAttr(uint64_t ino, std::optional<uint64_t> handle, AttrChange change, Caller caller, OpContext ctx, Reply<AttrReply> reply) {
+void Filesystem::SetAttr(uint64_t ino, std::optional<uint64_t> handle, AttrChange change, Caller caller, OpContext ctx,
+                         Reply<AttrReply> reply) {
   std::shared_ptr<FileHandle> open = handle ? FindHandle(*handle) : nullptr;
   auto work = [this, ino, open, change](const Scope& scope) -> Result<AttrReply> {
     LANCEFS_ASSIGN_OR_RETURN(auto append, Writable(ino, ""));
@@ -272,7 +284,8 @@ void Filesystem::SetAttr(uint64_t ino, std::optional<uint64_t> handle, AttrChang
 void Filesystem::ReadLink(uint64_t ino, Caller caller, OpContext ctx, Reply<std::string> reply) {
   const NodePtr node = Find(ino);
   if (!node) return reply(ESTALE, {});
-  Run<std::string>("readlink", PathOf(ino, ""), caller, ctx, std::move(reply), [node](const Scope& scope) { return node->ReadLink(scope); });
+  Run<std::string>("readlink", PathOf(ino, ""), caller, ctx, std::move(reply),
+                   [node](const Scope& scope) { return node->ReadLink(scope); });
 }
 
 // ---- Directories --------------------------------------------------------------------------------
@@ -280,20 +293,22 @@ void Filesystem::ReadLink(uint64_t ino, Caller caller, OpContext ctx, Reply<std:
 void Filesystem::OpenDir(uint64_t ino, Caller caller, OpContext ctx, Reply<OpenReply> reply) {
   const NodePtr node = Find(ino);
   if (!node) return reply(ESTALE, {});
-  Run<OpenReply>("opendir", PathOf(ino, ""), caller, ctx, std::move(reply), [this, node, ino](const Scope& scope) -> Result<OpenReply> {
-    std::vector<DirEntry> entries = {{".", ino, S_IFDIR}, {"..", ino, S_IFDIR}};
-    if (auto append = AsAppend(node)) {
-      LANCEFS_ASSIGN_OR_RETURN(auto list, append->area()->ReadDir(append->id()));
-      for (auto& entry : list) entries.push_back({std::move(entry.name), InodeOf(AppendNodeKey(*append, entry.id)), entry.type});
-    } else {
-      LANCEFS_ASSIGN_OR_RETURN(auto list, node->List(scope));
-      std::move(list.begin(), list.end(), std::back_inserter(entries));
-    }
-    FileHandle handle;
-    handle.node = node;
-    handle.listing = std::make_shared<const std::vector<DirEntry>>(std::move(entries));
-    return OpenReply{AddHandle(std::move(handle)), false, false};
-  });
+  Run<OpenReply>("opendir", PathOf(ino, ""), caller, ctx, std::move(reply),
+                 [this, node, ino](const Scope& scope) -> Result<OpenReply> {
+                   std::vector<DirEntry> entries = {{".", ino, S_IFDIR}, {"..", ino, S_IFDIR}};
+                   if (auto append = AsAppend(node)) {
+                     LANCEFS_ASSIGN_OR_RETURN(auto list, append->area()->ReadDir(append->id()));
+                     for (auto& entry : list)
+                       entries.push_back({std::move(entry.name), InodeOf(AppendNodeKey(*append, entry.id)), entry.type});
+                   } else {
+                     LANCEFS_ASSIGN_OR_RETURN(auto list, node->List(scope));
+                     std::move(list.begin(), list.end(), std::back_inserter(entries));
+                   }
+                   FileHandle handle;
+                   handle.node = node;
+                   handle.listing = std::make_shared<const std::vector<DirEntry>>(std::move(entries));
+                   return OpenReply{AddHandle(std::move(handle)), false, false};
+                 });
 }
 
 DirListing Filesystem::Listing(uint64_t handle) const {
@@ -310,13 +325,14 @@ void Filesystem::Open(uint64_t ino, int flags, Caller caller, OpContext ctx, Rep
   if (!node) return reply(ESTALE, {});
   const std::string path = PathOf(ino, "");
   if (auto append = AsAppend(node)) {
-    return RunInPool<OpenReply>("open", path, caller, ctx, std::move(reply), [this, node, append, flags](const Scope& scope) -> Result<OpenReply> {
-      LANCEFS_ASSIGN_OR_RETURN(AppendArea::Opened opened, append->area()->Open(append->id(), flags, scope.caller, scope.ctx));
-      FileHandle handle;
-      handle.node = node;
-      handle.area_handle = opened.handle;
-      return OpenReply{AddHandle(std::move(handle)), opened.direct_io, opened.keep_cache};
-    });
+    return RunInPool<OpenReply>(
+        "open", path, caller, ctx, std::move(reply), [this, node, append, flags](const Scope& scope) -> Result<OpenReply> {
+          LANCEFS_ASSIGN_OR_RETURN(AppendArea::Opened opened, append->area()->Open(append->id(), flags, scope.caller, scope.ctx));
+          FileHandle handle;
+          handle.node = node;
+          handle.area_handle = opened.handle;
+          return OpenReply{AddHandle(std::move(handle)), opened.direct_io, opened.keep_cache};
+        });
   }
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) return reply(EROFS, {});
   Run<OpenReply>("open", path, caller, ctx, std::move(reply), [this, node](const Scope& scope) -> Result<OpenReply> {
@@ -330,7 +346,8 @@ void Filesystem::Open(uint64_t ino, int flags, Caller caller, OpContext ctx, Rep
   });
 }
 
-void Filesystem::Read(uint64_t ino, uint64_t handle, uint64_t offset, size_t size, Caller caller, OpContext ctx, Reply<Bytes> reply) {
+void Filesystem::Read(uint64_t ino, uint64_t handle, uint64_t offset, size_t size, Caller caller, OpContext ctx,
+                      Reply<Bytes> reply) {
   const std::shared_ptr<FileHandle> open = FindHandle(handle);
   if (!open || open->listing) return reply(EBADF, {});
   if (open->file) {
@@ -340,39 +357,44 @@ void Filesystem::Read(uint64_t ino, uint64_t handle, uint64_t offset, size_t siz
     return RunInPool<Bytes>("read", open->node->path(), caller, ctx, std::move(reply),
                             [open, offset, size](const Scope& scope) { return open->file->Read(offset, size, scope.ctx); });
   }
-  RunInPool<Bytes>("read", open->node->path(), caller, ctx, std::move(reply), [open, offset, size](const Scope& scope) -> Result<Bytes> {
-    auto append = AsAppend(open->node);
-    if (!append) return BadHandle();
-    return append->area()->Read(append->id(), open->area_handle, offset, size, scope.ctx);
-  });
+  RunInPool<Bytes>("read", open->node->path(), caller, ctx, std::move(reply),
+                   [open, offset, size](const Scope& scope) -> Result<Bytes> {
+                     auto append = AsAppend(open->node);
+                     if (!append) return BadHandle();
+                     return append->area()->Read(append->id(), open->area_handle, offset, size, scope.ctx);
+                   });
 }
 
-void Filesystem::Write(uint64_t ino, uint64_t handle, uint64_t offset, Bytes data, std::optional<uint64_t> lock_owner, Caller caller,
-                       OpContext ctx, DoneReply reply) {
+void Filesystem::Write(uint64_t ino, uint64_t handle, uint64_t offset, Bytes data, std::optional<uint64_t> lock_owner,
+                       Caller caller, OpContext ctx, DoneReply reply) {
   const std::shared_ptr<FileHandle> open = FindHandle(handle);
-  RunInPool<Nothing>("write", PathOf(ino, ""), caller, ctx, Wrap(std::move(reply)),
-                     [open, offset, data, lock_owner](const Scope& scope) -> Result<Nothing> {
-                       auto append = open ? AsAppend(open->node) : nullptr;
-                       if (!append) return BadHandle();
-                       return Done(append->area()->Write(append->id(), open->area_handle, offset, data, lock_owner, scope.caller, scope.ctx));
-                     });
+  RunInPool<Nothing>(
+      "write", PathOf(ino, ""), caller, ctx, Wrap(std::move(reply)),
+      [open, offset, data, lock_owner](const Scope& scope) -> Result<Nothing> {
+        auto append = open ? AsAppend(open->node) : nullptr;
+        if (!append) return BadHandle();
+        return Done(append->area()->Write(append->id(), open->area_handle, offset, data, lock_owner, scope.caller, scope.ctx));
+      });
 }
 
-void Filesystem::Flush(uint64_t ino, uint64_t handle, std::optional<uint64_t> lock_owner, Caller caller, OpContext ctx, DoneReply reply) {
+void Filesystem::Flush(uint64_t ino, uint64_t handle, std::optional<uint64_t> lock_owner, Caller caller, OpContext ctx,
+                       DoneReply reply) {
   const std::shared_ptr<FileHandle> open = FindHandle(handle);
   auto append = open ? AsAppend(open->node) : nullptr;
   if (!append) return reply(0);
-  RunInPool<Nothing>("close", PathOf(ino, ""), caller, ctx, Wrap(std::move(reply)), [open, append, lock_owner](const Scope& scope) {
-    return Done(append->area()->Flush(append->id(), open->area_handle, lock_owner, scope.caller, scope.ctx));
-  });
+  RunInPool<Nothing>("close", PathOf(ino, ""), caller, ctx, Wrap(std::move(reply)),
+                     [open, append, lock_owner](const Scope& scope) {
+                       return Done(append->area()->Flush(append->id(), open->area_handle, lock_owner, scope.caller, scope.ctx));
+                     });
 }
 
 void Filesystem::Fsync(uint64_t ino, uint64_t handle, Caller caller, OpContext ctx, DoneReply reply) {
   const std::shared_ptr<FileHandle> open = FindHandle(handle);
   auto append = open && !open->listing ? AsAppend(open->node) : nullptr;
   if (!append) return reply(0);
-  RunInPool<Nothing>("fsync", PathOf(ino, ""), caller, ctx, Wrap(std::move(reply)),
-                     [open, append](const Scope& scope) { return Done(append->area()->Fsync(append->id(), open->area_handle, scope.ctx)); });
+  RunInPool<Nothing>("fsync", PathOf(ino, ""), caller, ctx, Wrap(std::move(reply)), [open, append](const Scope& scope) {
+    return Done(append->area()->Fsync(append->id(), open->area_handle, scope.ctx));
+  });
 }
 
 void Filesystem::Release(uint64_t ino, uint64_t handle, DoneReply reply) {
@@ -384,33 +406,36 @@ void Filesystem::Release(uint64_t ino, uint64_t handle, DoneReply reply) {
     open.reset();
     return reply(0);
   }
-  RunInPool<Nothing>("release", PathOf(ino, ""), Caller{}, OpContext(), Wrap(std::move(reply)), [open](const Scope& scope) -> Result<Nothing> {
-    auto append = AsAppend(open->node);
-    append->area()->Release(append->id(), open->area_handle, scope.ctx);
-    return Nothing{};
-  });
+  RunInPool<Nothing>("release", PathOf(ino, ""), Caller{}, OpContext(), Wrap(std::move(reply)),
+                     [open](const Scope& scope) -> Result<Nothing> {
+                       auto append = AsAppend(open->node);
+                       append->area()->Release(append->id(), open->area_handle, scope.ctx);
+                       return Nothing{};
+                     });
 }
 
 // ---- Changes ------------------------------------------------------------------------------------
 
-void Filesystem::Create(uint64_t parent, std::string name, uint32_t mode, int flags, Caller caller, OpContext ctx, Reply<CreateReply> reply) {
+void Filesystem::Create(uint64_t parent, std::string name, uint32_t mode, int flags, Caller caller, OpContext ctx,
+                        Reply<CreateReply> reply) {
   Result<std::shared_ptr<AppendNode>> append = Writable(parent, name);
   std::string path = PathOf(parent, name);
   if (!append.ok()) return Answer<CreateReply>("create", path, caller, append.status(), reply);
-  RunInPool<CreateReply>("create", std::move(path), caller, ctx, std::move(reply),
-                         [this, dir = *append, name, mode, flags](const Scope& scope) -> Result<CreateReply> {
-                           LANCEFS_ASSIGN_OR_RETURN(AppendArea::Created created, dir->area()->Create(dir->id(), name, FinalMode(mode, scope.caller), flags,
-                                                                                                     scope.caller, scope.ctx));
-                           const NodePtr node = MakeAppendNode(*mount_, *dir, name, created.entry.id);
-                           created.entry.attr.ino = node->ino();
-                           FileHandle handle;
-                           handle.node = node;
-                           handle.area_handle = created.opened.handle;
-                           CreateReply out;
-                           out.entry = Remember(node, created.entry.attr, kAppendTimeout);
-                           out.opened = OpenReply{AddHandle(std::move(handle)), created.opened.direct_io, created.opened.keep_cache};
-                           return out;
-                         });
+  RunInPool<CreateReply>(
+      "create", std::move(path), caller, ctx, std::move(reply),
+      [this, dir = *append, name, mode, flags](const Scope& scope) -> Result<CreateReply> {
+        LANCEFS_ASSIGN_OR_RETURN(AppendArea::Created created, dir->area()->Create(dir->id(), name, FinalMode(mode, scope.caller),
+                                                                                  flags, scope.caller, scope.ctx));
+        const NodePtr node = MakeAppendNode(*mount_, *dir, name, created.entry.id);
+        created.entry.attr.ino = node->ino();
+        FileHandle handle;
+        handle.node = node;
+        handle.area_handle = created.opened.handle;
+        CreateReply out;
+        out.entry = Remember(node, created.entry.attr, kAppendTimeout);
+        out.opened = OpenReply{AddHandle(std::move(handle)), created.opened.direct_io, created.opened.keep_cache};
+        return out;
+      });
 }
 
 void Filesystem::Mkdir(uint64_t parent, std::string name, uint32_t mode, Caller caller, OpContext ctx, Reply<EntryReply> reply) {
@@ -418,7 +443,8 @@ void Filesystem::Mkdir(uint64_t parent, std::string name, uint32_t mode, Caller 
   if (!node) return reply(ESTALE, {});
   auto work = [this, node, name, mode](const Scope& scope) -> Result<EntryReply> {
     if (auto dir = AsAppend(node)) {
-      LANCEFS_ASSIGN_OR_RETURN(AppendArea::Entry made, dir->area()->Mkdir(dir->id(), name, FinalMode(mode, scope.caller), scope.caller, scope.ctx));
+      LANCEFS_ASSIGN_OR_RETURN(AppendArea::Entry made,
+                               dir->area()->Mkdir(dir->id(), name, FinalMode(mode, scope.caller), scope.caller, scope.ctx));
       const NodePtr child = MakeAppendNode(*mount_, *dir, name, made.id);
       made.attr.ino = child->ino();
       return Remember(child, made.attr, kAppendTimeout);
@@ -431,29 +457,33 @@ void Filesystem::Mkdir(uint64_t parent, std::string name, uint32_t mode, Caller 
 }
 
 void Filesystem::Unlink(uint64_t parent, std::string name, Caller caller, OpContext ctx, DoneReply reply) {
-  RunInPool<Nothing>("unlink", PathOf(parent, name), caller, ctx, Wrap(std::move(reply)), [this, parent, name](const Scope& scope) -> Result<Nothing> {
-    LANCEFS_ASSIGN_OR_RETURN(auto dir, Writable(parent, name));
-    return Done(dir->area()->Unlink(dir->id(), name, scope.ctx));
-  });
+  RunInPool<Nothing>("unlink", PathOf(parent, name), caller, ctx, Wrap(std::move(reply)),
+                     [this, parent, name](const Scope& scope) -> Result<Nothing> {
+                       LANCEFS_ASSIGN_OR_RETURN(auto dir, Writable(parent, name));
+                       return Done(dir->area()->Unlink(dir->id(), name, scope.ctx));
+                     });
 }
 
 void Filesystem::Rmdir(uint64_t parent, std::string name, Caller caller, OpContext ctx, DoneReply reply) {
-  RunInPool<Nothing>("rmdir", PathOf(parent, name), caller, ctx, Wrap(std::move(reply)), [this, parent, name](const Scope& scope) -> Result<Nothing> {
-    LANCEFS_ASSIGN_OR_RETURN(auto dir, Writable(parent, name));
-    return Done(dir->area()->Rmdir(dir->id(), name, scope.ctx));
-  });
+  RunInPool<Nothing>("rmdir", PathOf(parent, name), caller, ctx, Wrap(std::move(reply)),
+                     [this, parent, name](const Scope& scope) -> Result<Nothing> {
+                       LANCEFS_ASSIGN_OR_RETURN(auto dir, Writable(parent, name));
+                       return Done(dir->area()->Rmdir(dir->id(), name, scope.ctx));
+                     });
 }
 
-void Filesystem::Rename(uint64_t parent, std::string name, uint64_t new_parent, std::string new_name, bool no_replace, Caller caller,
-                        OpContext ctx, DoneReply reply) {
+void Filesystem::Rename(uint64_t parent, std::string name, uint64_t new_parent, std::string new_name, bool no_replace,
+                        Caller caller, OpContext ctx, DoneReply reply) {
   Result<std::shared_ptr<AppendNode>> from = Writable(parent, name), to = Writable(new_parent, new_name);
   const std::string path = PathOf(parent, name);
-  if (!from.ok() || !to.ok()) return Answer<Nothing>("rename", path, caller, from.ok() ? to.status() : from.status(), Wrap(std::move(reply)));
+  if (!from.ok() || !to.ok())
+    return Answer<Nothing>("rename", path, caller, from.ok() ? to.status() : from.status(), Wrap(std::move(reply)));
   if ((*from)->area() != (*to)->area()) return reply(EXDEV);  // mv copies then, and the copy is a drop
-  RunInPool<Nothing>("rename", path, caller, ctx, Wrap(std::move(reply)),
-                     [from = *from, to = *to, name, new_name, no_replace](const Scope& scope) {
-                       return Done(from->area()->Rename(from->id(), name, to->id(), new_name, no_replace, scope.caller, scope.ctx));
-                     });
+  RunInPool<Nothing>(
+      "rename", path, caller, ctx, Wrap(std::move(reply)),
+      [from = *from, to = *to, name, new_name, no_replace](const Scope& scope) {
+        return Done(from->area()->Rename(from->id(), name, to->id(), new_name, no_replace, scope.caller, scope.ctx));
+      });
 }
 
 // ---- Extended attributes, statfs ----------------------------------------------------------------
@@ -476,22 +506,25 @@ void Filesystem::ListXattr(uint64_t ino, Caller caller, Reply<std::vector<std::s
   const NodePtr node = Find(ino);
   if (!node) return reply(ESTALE, {});
   auto append = AsAppend(node);
-  Result<std::vector<std::string>> names = append ? append->area()->ListXattr(append->id()) : Result<std::vector<std::string>>(node->ListXattr());
+  Result<std::vector<std::string>> names =
+      append ? append->area()->ListXattr(append->id()) : Result<std::vector<std::string>>(node->ListXattr());
   Answer<std::vector<std::string>>("listxattr", PathOf(ino, ""), caller, names, reply);
 }
 
 void Filesystem::SetXattr(uint64_t ino, std::string name, std::string value, Caller caller, DoneReply reply) {
-  RunInPool<Nothing>("setxattr", PathOf(ino, ""), caller, OpContext(), Wrap(std::move(reply)), [this, ino, name, value](const Scope&) -> Result<Nothing> {
-    LANCEFS_ASSIGN_OR_RETURN(auto append, Writable(ino, ""));
-    return Done(append->area()->SetXattr(append->id(), name, value));
-  });
+  RunInPool<Nothing>("setxattr", PathOf(ino, ""), caller, OpContext(), Wrap(std::move(reply)),
+                     [this, ino, name, value](const Scope&) -> Result<Nothing> {
+                       LANCEFS_ASSIGN_OR_RETURN(auto append, Writable(ino, ""));
+                       return Done(append->area()->SetXattr(append->id(), name, value));
+                     });
 }
 
 void Filesystem::RemoveXattr(uint64_t ino, std::string name, Caller caller, DoneReply reply) {
-  RunInPool<Nothing>("removexattr", PathOf(ino, ""), caller, OpContext(), Wrap(std::move(reply)), [this, ino, name](const Scope&) -> Result<Nothing> {
-    LANCEFS_ASSIGN_OR_RETURN(auto append, Writable(ino, ""));
-    return Done(append->area()->RemoveXattr(append->id(), name));
-  });
+  RunInPool<Nothing>("removexattr", PathOf(ino, ""), caller, OpContext(), Wrap(std::move(reply)),
+                     [this, ino, name](const Scope&) -> Result<Nothing> {
+                       LANCEFS_ASSIGN_OR_RETURN(auto append, Writable(ino, ""));
+                       return Done(append->area()->RemoveXattr(append->id(), name));
+                     });
 }
 
 void Filesystem::StatFs(uint64_t ino, Reply<FsStats> reply) {

@@ -67,7 +67,8 @@ class Filesystem {
   void Lookup(uint64_t parent, std::string name, Caller caller, OpContext ctx, Reply<EntryReply> reply);
   void Forget(uint64_t ino, uint64_t count);
   void GetAttr(uint64_t ino, std::optional<uint64_t> handle, Caller caller, OpContext ctx, Reply<AttrReply> reply);
-  void SetAttr(uint64_t ino, std::optional<uint64_t> handle, AttrChange change, Caller caller, OpContext ctx, Reply<AttrReply> reply);
+  void SetAttr(uint64_t ino, std::optional<uint64_t> handle, AttrChange change, Caller caller, OpContext ctx,
+               Reply<AttrReply> reply);
   // lseek with SEEK_DATA or (`hole`) SEEK_HOLE. EINVAL where the size is not known yet: there the end would be a hole
   // for cp and grep, which compare it with the estimate that fstat gave them.
   void Lseek(uint64_t ino, uint64_t handle, uint64_t offset, bool hole, Caller caller, OpContext ctx, Reply<uint64_t> reply);
@@ -87,7 +88,8 @@ class Filesystem {
   void Fsync(uint64_t ino, uint64_t handle, Caller caller, OpContext ctx, DoneReply reply);
   void Release(uint64_t ino, uint64_t handle, DoneReply reply);
 
-  void Create(uint64_t parent, std::string name, uint32_t mode, int flags, Caller caller, OpContext ctx, Reply<CreateReply> reply);
+  void Create(uint64_t parent, std::string name, uint32_t mode, int flags, Caller caller, OpContext ctx,
+              Reply<CreateReply> reply);
   void Mkdir(uint64_t parent, std::string name, uint32_t mode, Caller caller, OpContext ctx, Reply<EntryReply> reply);
   void Unlink(uint64_t parent, std::string name, Caller caller, OpContext ctx, DoneReply reply);
   void Rmdir(uint64_t parent, std::string name, Caller caller, OpContext ctx, DoneReply reply);
@@ -115,9 +117,9 @@ class Filesystem {
   };
   struct FileHandle {
     NodePtr node;
-    std::shared_ptr<OpenFile> file;             // null for append files
+    std::shared_ptr<OpenFile> file;  // null for append files
     uint64_t area_handle = 0;
-    DirListing listing;                         // of directories
+    DirListing listing;  // of directories
   };
 
   Filesystem(FilesystemOptions options, bool is_database);
@@ -134,7 +136,8 @@ class Filesystem {
   template <typename T, typename Work>
   void RunInPool(const char* operation, std::string path, const Caller& caller, const OpContext& ctx, Reply<T> reply, Work work);
   template <typename T>
-  void Answer(const char* operation, const std::string& path, const Caller& caller, const Result<T>& result, const Reply<T>& reply);
+  void Answer(const char* operation, const std::string& path, const Caller& caller, const Result<T>& result,
+              const Reply<T>& reply);
 
   Result<EntryReply> LookupIn(const NodePtr& parent, const std::string& name, const Scope& scope);
   Result<FileAttr> AttrOf(const NodePtr& node, const Scope& scope);
@@ -145,7 +148,7 @@ class Filesystem {
   const std::shared_ptr<Mount> mount_;
   NodePtr root_;
   mutable std::mutex mutex_;
-  std::unordered_map<uint64_t, Inode> inodes_;                             // guarded by mutex_, like all below
+  std::unordered_map<uint64_t, Inode> inodes_;  // guarded by mutex_, like all below
   std::unordered_map<uint64_t, std::shared_ptr<FileHandle>> handles_;
   uint64_t next_handle_ = 1;
   std::unique_ptr<Executor> pool_;  // last: its threads end first

@@ -181,8 +181,10 @@ void OnLseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, fuse_file
   RequestPtr request = Track(req);
   Fs(req).Lseek(ino, info->fh, static_cast<uint64_t>(offset), whence == SEEK_HOLE, CallerOf(req), ContextOf(request),
                 [request](int error, const uint64_t& position) {
-                  if (error != 0) fuse_reply_err(request->req, error);
-                  else fuse_reply_lseek(request->req, static_cast<off_t>(position));
+                  if (error != 0)
+                    fuse_reply_err(request->req, error);
+                  else
+                    fuse_reply_lseek(request->req, static_cast<off_t>(position));
                 });
 }
 
@@ -214,8 +216,10 @@ void OnOpenDir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
     std::memset(&out, 0, sizeof(out));
     FillInfo(opened, &out);
     Filesystem& fs = Fs(request->req);
-    if (error != 0) fuse_reply_err(request->req, error);
-    else if (fuse_reply_open(request->req, &out) == -ENOENT) fs.ReleaseDir(opened.handle);
+    if (error != 0)
+      fuse_reply_err(request->req, error);
+    else if (fuse_reply_open(request->req, &out) == -ENOENT)
+      fs.ReleaseDir(opened.handle);
   });
 }
 
@@ -233,7 +237,8 @@ void OnReadDir(fuse_req_t req, fuse_ino_t, size_t size, off_t offset, fuse_file_
     std::memset(&attr, 0, sizeof(attr));
     attr.st_ino = entry.ino;
     attr.st_mode = entry.type;
-    const size_t needed = fuse_add_direntry(req, buffer.data() + used, size - used, entry.name.c_str(), &attr, static_cast<off_t>(i + 1));
+    const size_t needed =
+        fuse_add_direntry(req, buffer.data() + used, size - used, entry.name.c_str(), &attr, static_cast<off_t>(i + 1));
     if (needed > size - used) break;
     used += needed;
   }
@@ -252,17 +257,22 @@ void OnOpen(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
     std::memset(&out, 0, sizeof(out));
     FillInfo(opened, &out);
     Filesystem& fs = Fs(request->req);
-    if (error != 0) fuse_reply_err(request->req, error);
-    else if (fuse_reply_open(request->req, &out) == -ENOENT) fs.Release(ino, opened.handle, [](int) {});
+    if (error != 0)
+      fuse_reply_err(request->req, error);
+    else if (fuse_reply_open(request->req, &out) == -ENOENT)
+      fs.Release(ino, opened.handle, [](int) {});
   });
 }
 
 void OnRead(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info) {
   RequestPtr request = Track(req);
-  Fs(req).Read(ino, info->fh, static_cast<uint64_t>(offset), size, CallerOf(req), ContextOf(request), [request](int error, const Bytes& bytes) {
-    if (error != 0) fuse_reply_err(request->req, error);
-    else fuse_reply_buf(request->req, reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  });
+  Fs(req).Read(ino, info->fh, static_cast<uint64_t>(offset), size, CallerOf(req), ContextOf(request),
+               [request](int error, const Bytes& bytes) {
+                 if (error != 0)
+                   fuse_reply_err(request->req, error);
+                 else
+                   fuse_reply_buf(request->req, reinterpret_cast<const char*>(bytes.data()), bytes.size());
+               });
 }
 
 // The lock owner is there only for files that are open with direct_io; 0 means none.
@@ -274,8 +284,9 @@ std::optional<uint64_t> LockOwner(const fuse_file_info* info) {
 void OnWrite(fuse_req_t req, fuse_ino_t ino, const char* data, size_t size, off_t offset, fuse_file_info* info) {
   RequestPtr request = Track(req);
   Bytes bytes = Bytes::Copy({reinterpret_cast<const uint8_t*>(data), size});
-  Fs(req).Write(ino, info->fh, static_cast<uint64_t>(offset), std::move(bytes), LockOwner(info), CallerOf(req), ContextOf(request),
-                [request, size](int error) { error != 0 ? fuse_reply_err(request->req, error) : fuse_reply_write(request->req, size); });
+  Fs(req).Write(
+      ino, info->fh, static_cast<uint64_t>(offset), std::move(bytes), LockOwner(info), CallerOf(req), ContextOf(request),
+      [request, size](int error) { error != 0 ? fuse_reply_err(request->req, error) : fuse_reply_write(request->req, size); });
 }
 
 void OnFlush(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
@@ -295,20 +306,21 @@ void OnRelease(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) {
 
 void OnCreate(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
   RequestPtr request = Track(req);
-  Fs(req).Create(parent, name, mode, info->flags, CallerOf(req), ContextOf(request), [request](int error, const CreateReply& created) {
-    if (error != 0) {
-      fuse_reply_err(request->req, error);
-      return;
-    }
-    const fuse_entry_param param = ToEntry(created.entry);
-    fuse_file_info out;
-    std::memset(&out, 0, sizeof(out));
-    FillInfo(created.opened, &out);
-    Filesystem& fs = Fs(request->req);
-    if (fuse_reply_create(request->req, &param, &out) != -ENOENT) return;
-    fs.Release(created.entry.ino, created.opened.handle, [](int) {});
-    fs.Forget(created.entry.ino, 1);
-  });
+  Fs(req).Create(parent, name, mode, info->flags, CallerOf(req), ContextOf(request),
+                 [request](int error, const CreateReply& created) {
+                   if (error != 0) {
+                     fuse_reply_err(request->req, error);
+                     return;
+                   }
+                   const fuse_entry_param param = ToEntry(created.entry);
+                   fuse_file_info out;
+                   std::memset(&out, 0, sizeof(out));
+                   FillInfo(created.opened, &out);
+                   Filesystem& fs = Fs(request->req);
+                   if (fuse_reply_create(request->req, &param, &out) != -ENOENT) return;
+                   fs.Release(created.entry.ino, created.opened.handle, [](int) {});
+                   fs.Forget(created.entry.ino, 1);
+                 });
 }
 
 void OnMkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
@@ -324,10 +336,11 @@ void OnMknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, d
     return;
   }
   RequestPtr request = Track(req);
-  Fs(req).Create(parent, name, mode, O_WRONLY | O_CREAT | O_EXCL, CallerOf(req), ContextOf(request), [request](int error, const CreateReply& created) {
-    if (error == 0) Fs(request->req).Release(created.entry.ino, created.opened.handle, [](int) {});
-    ReplyEntry(request, error, created.entry);
-  });
+  Fs(req).Create(parent, name, mode, O_WRONLY | O_CREAT | O_EXCL, CallerOf(req), ContextOf(request),
+                 [request](int error, const CreateReply& created) {
+                   if (error == 0) Fs(request->req).Release(created.entry.ino, created.opened.handle, [](int) {});
+                   ReplyEntry(request, error, created.entry);
+                 });
 }
 
 void OnUnlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
@@ -347,7 +360,8 @@ void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t ne
     return;
   }
   RequestPtr request = Track(req);
-  Fs(req).Rename(parent, name, new_parent, new_name, (flags & kNoReplace) != 0, CallerOf(req), ContextOf(request), ReplyDone(request));
+  Fs(req).Rename(parent, name, new_parent, new_name, (flags & kNoReplace) != 0, CallerOf(req), ContextOf(request),
+                 ReplyDone(request));
 }
 
 void OnSymlink(fuse_req_t req, const char*, fuse_ino_t, const char*) { fuse_reply_err(req, EPERM); }
@@ -355,15 +369,20 @@ void OnLink(fuse_req_t req, fuse_ino_t, fuse_ino_t, const char*) { fuse_reply_er
 
 // The kernel first asks for the size (0), then for the value.
 void ReplySized(fuse_req_t req, const std::string& value, size_t size) {
-  if (size == 0) fuse_reply_xattr(req, value.size());
-  else if (value.size() > size) fuse_reply_err(req, ERANGE);
-  else fuse_reply_buf(req, value.data(), value.size());
+  if (size == 0)
+    fuse_reply_xattr(req, value.size());
+  else if (value.size() > size)
+    fuse_reply_err(req, ERANGE);
+  else
+    fuse_reply_buf(req, value.data(), value.size());
 }
 
 void OnGetXattr(fuse_req_t req, fuse_ino_t ino, const char* name, size_t size) {
   Fs(req).GetXattr(ino, name, CallerOf(req), [req, size](int error, const std::string& value) {
-    if (error != 0) fuse_reply_err(req, error);
-    else ReplySized(req, value, size);
+    if (error != 0)
+      fuse_reply_err(req, error);
+    else
+      ReplySized(req, value, size);
   });
 }
 
@@ -371,8 +390,10 @@ void OnListXattr(fuse_req_t req, fuse_ino_t ino, size_t size) {
   Fs(req).ListXattr(ino, CallerOf(req), [req, size](int error, const std::vector<std::string>& names) {
     std::string list;
     for (const std::string& name : names) list.append(name).append(1, '\0');
-    if (error != 0) fuse_reply_err(req, error);
-    else ReplySized(req, list, size);
+    if (error != 0)
+      fuse_reply_err(req, error);
+    else
+      ReplySized(req, list, size);
   });
 }
 
@@ -510,7 +531,8 @@ void RaiseReadAhead(const std::string& mountpoint) {
 
 std::string DefaultStateDirectory() {
   if (::geteuid() == 0) return "/var/lib/lancefs";
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') return std::string(state) + "/lancefs";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
+    return std::string(state) + "/lancefs";
   const char* home = std::getenv("HOME");
   return std::string(home != nullptr && *home != '\0' ? home : "/tmp") + "/.local/state/lancefs";
 }
@@ -694,7 +716,8 @@ Status MountAndServe(const MountOptions& options) {
   }
   ::close(pipe_fds[0]);
   ::setsid();
-  if (options.log_file.empty()) LogToSyslog();
+  if (options.log_file.empty())
+    LogToSyslog();
   else if (Status opened = OpenLogFile(options.log_file); !opened.ok()) {
     Readiness(pipe_fds[1]).Tell(opened);
     return opened;

@@ -29,16 +29,16 @@ struct MountOptions {
   std::string mountpoint;
   // store, path, uri and state_directory are filled in here; uid, gid are the mounter's unless set below.
   FilesystemOptions filesystem;
-  std::string state_directory;        // "" = /var/lib/lancefs for root, else $XDG_STATE_HOME/lancefs (RULES 31)
+  std::string state_directory;  // "" = /var/lib/lancefs for root, else $XDG_STATE_HOME/lancefs (RULES 31)
   bool foreground = false;
-  bool allow_other = false;           // every local user then has the mount's credentials
+  bool allow_other = false;  // every local user then has the mount's credentials
   bool default_permissions = true;
-  bool auto_unmount = true;           // the mount goes away with a killed daemon
-  bool debug = false;                 // libfuse's own trace on stderr
+  bool auto_unmount = true;  // the mount goes away with a killed daemon
+  bool debug = false;        // libfuse's own trace on stderr
   std::optional<uint32_t> uid;
   std::optional<uint32_t> gid;
-  std::string log_file;               // in the background: "" = syslog
-  std::vector<std::string> fuse_options;  // passed on: "noexec", ...
+  std::string log_file;                                // in the background: "" = syslog
+  std::vector<std::string> fuse_options;               // passed on: "noexec", ...
   std::chrono::milliseconds open_timeout{60000};       // of the first look at the store
   std::chrono::milliseconds shutdown_timeout{300000};  // for the commits that were promised
 };

@@ -28,9 +28,9 @@ class LiveTable {
   // A table that may not exist yet (a fresh directory in a database root): Current() is then null.
   struct Options {
     std::shared_ptr<ObjectStore> store;
-    std::string path;   // of the dataset in the store; "" = the store's root
-    std::string uri;    // for people; no secrets
-    std::string name;   // of the table in a database root; empty when the mount is one dataset
+    std::string path;  // of the dataset in the store; "" = the store's root
+    std::string uri;   // for people; no secrets
+    std::string name;  // of the table in a database root; empty when the mount is one dataset
     std::chrono::milliseconds refresh{1000};
     bool may_be_absent = false;
     std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;  // see OpenOptions
@@ -45,6 +45,11 @@ class LiveTable {
   Result<std::shared_ptr<const Dataset>> Current(const OpContext& ctx, bool may_wait = true);
   // Looks now, whatever the age. For commits and `control/refresh`.
   Result<std::shared_ptr<const Dataset>> Refresh(const OpContext& ctx);
+  // Whether no version was seen yet. From memory.
+  bool IsUnborn() const {
+    std::lock_guard lock(state_->mutex);
+    return state_->newest == nullptr;
+  }
   // A commit of ours made this version: newer than what is known, it becomes current at once.
   void Committed(std::shared_ptr<const Dataset> dataset);
 

@@ -18,8 +18,8 @@ constexpr KeyName kKeys[] = {
     {"offset", Clause::Kind::kOffset}, {"fragments", Clause::Kind::kFragments}, {"take", Clause::Kind::kTake},
 };
 // Part of the grammar, but of no use before the engine can sort, group and search.
-constexpr std::string_view kLaterKeys[] = {"order", "sample", "distinct", "nearest", "k",    "metric",
-                                           "nprobes", "refine", "match",   "group",   "agg"};
+constexpr std::string_view kLaterKeys[] = {"order",   "sample", "distinct", "nearest", "k",  "metric",
+                                           "nprobes", "refine", "match",    "group",   "agg"};
 constexpr std::string_view kOps[] = {"eq", "ne", "lt", "le", "gt", "ge", "in", "like", "isnull", "contains"};
 
 template <typename Range>
@@ -296,7 +296,8 @@ Result<std::string> DecodeName(std::string_view component) {
 }
 
 bool IsProbe(std::string_view component) {
-  static constexpr std::string_view kExact[] = {"autorun.inf", "AutoRun.inf", "desktop.ini", "Desktop.ini", "Thumbs.db", "lost+found"};
+  static constexpr std::string_view kExact[] = {"autorun.inf", "AutoRun.inf", "desktop.ini",
+                                                "Desktop.ini", "Thumbs.db",   "lost+found"};
   return component.starts_with(".") ? component != ".lancefs" : Contains(kExact, component);
 }
 

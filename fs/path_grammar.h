@@ -30,8 +30,8 @@ namespace lancefs {
 struct Clause {
   enum class Kind { kFilter, kPredicate, kSelect, kLimit, kOffset, kRowId, kRowAddress, kFragments, kTake };
   Kind kind = Kind::kFilter;
-  std::string value;    // decoded once where the key was spelled with `%`
-  std::string column;   // of <column>.<op>=<value>
+  std::string value;   // decoded once where the key was spelled with `%`
+  std::string column;  // of <column>.<op>=<value>
   std::string op;
 };
 
@@ -67,11 +67,11 @@ class Query {
 // A query that fits one version of a dataset.
 struct BoundQuery {
   ScanOptions scan;
-  std::string canonical;                   // "" for the query without clauses
-  std::shared_ptr<arrow::Schema> schema;   // of the rows that come out
+  std::string canonical;                  // "" for the query without clauses
+  std::shared_ptr<arrow::Schema> schema;  // of the rows that come out
   bool has_filter = false;
-  uint64_t max_rows = 0;                   // no more rows come out, by the manifest alone
-  bool rows_known = false;                 // exactly max_rows come out
+  uint64_t max_rows = 0;    // no more rows come out, by the manifest alone
+  bool rows_known = false;  // exactly max_rows come out
 };
 
 // `fragment` restricts the question to one fragment: `take=` then counts from its first live row,

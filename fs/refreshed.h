@@ -101,7 +101,7 @@ class Refreshed : public std::enable_shared_from_this<Refreshed<T>> {
   const Loader load_;
   const std::chrono::milliseconds load_timeout_;
   mutable std::mutex mutex_;
-  std::optional<T> value_;  // guarded by mutex_, like all below
+  std::optional<T> value_;                      // guarded by mutex_, like all below
   std::optional<Clock::time_point> loaded_at_;  // absent = must be loaded again
   uint64_t generation_ = 0;
   Future<T> running_;

@@ -14,10 +14,10 @@
 namespace lancefs {
 namespace {
 
-constexpr uint64_t kInMemory = 64 * 1024;          // longer results go to a file
+constexpr uint64_t kInMemory = 64 * 1024;  // longer results go to a file
 constexpr uint64_t kMaxLookahead = 32ULL << 20;
-constexpr uint64_t kSequentialSkip = 4ULL << 20;   // how far ahead a sequential reader's requests may arrive
-constexpr uint64_t kKeepBehind = 2ULL << 20;       // of a window, behind its furthest reader: more than one request
+constexpr uint64_t kSequentialSkip = 4ULL << 20;  // how far ahead a sequential reader's requests may arrive
+constexpr uint64_t kKeepBehind = 2ULL << 20;      // of a window, behind its furthest reader: more than one request
 constexpr auto kWaitSlice = std::chrono::milliseconds(20);
 constexpr auto kPartialAfter = std::chrono::milliseconds(100);
 constexpr auto kRememberFailure = std::chrono::seconds(1);
@@ -143,8 +143,10 @@ void QueryResult::Run() {
       size = size_;
     }
     // The cache learns it before the readers do: who looks again after his read finds it there.
-    if (status.ok()) cache_->Finished(*this, size);
-    else if (!cancel_.cancelled()) cache_->Failed(*this, status);
+    if (status.ok())
+      cache_->Finished(*this, size);
+    else if (!cancel_.cancelled())
+      cache_->Failed(*this, status);
     std::lock_guard lock(mutex_);
     state_ = status.ok() ? State::kFinal : State::kFailed;
     running_ = false;
@@ -250,7 +252,8 @@ Status QueryResult::WriteOut(int fd, std::span<const uint8_t> bytes, uint64_t of
 }
 
 // What is there already. Sets `*end` to where the result must reach to answer in full.
-std::optional<Result<Bytes>> QueryResult::ReadReady(ResultReader* reader, uint64_t offset, size_t size, bool partial, uint64_t* end) {
+std::optional<Result<Bytes>> QueryResult::ReadReady(ResultReader* reader, uint64_t offset, size_t size, bool partial,
+                                                    uint64_t* end) {
   {
     std::lock_guard lock(mutex_);
     *end = offset + size;
@@ -262,7 +265,8 @@ std::optional<Result<Bytes>> QueryResult::ReadReady(ResultReader* reader, uint64
     }
     if (!final && !(partial && offset < size_) && *end > size_) return std::nullopt;
     if (offset < start_) {
-      return Result<Bytes>(Status::Stale("the result is too large for the spill space, and its start is not kept; open it again"));
+      return Result<Bytes>(
+          Status::Stale("the result is too large for the spill space, and its start is not kept; open it again"));
     }
     size = offset >= size_ ? 0 : static_cast<size_t>(std::min<uint64_t>(size, size_ - offset));
     const bool sequential = offset <= reader->high_ + kSequentialSkip;
@@ -292,7 +296,8 @@ Result<Bytes> QueryResult::Fetch(uint64_t offset, size_t size) {
     done += static_cast<size_t>(n);
   }
   std::lock_guard lock(mutex_);
-  if (offset < start_) return Status::Stale("the result is too large for the spill space, and its start is not kept; open it again");
+  if (offset < start_)
+    return Status::Stale("the result is too large for the spill space, and its start is not kept; open it again");
   return bytes;
 }
 
@@ -308,7 +313,9 @@ Status QueryResult::RunFor(std::optional<std::chrono::milliseconds> budget, cons
     if (!status.ok() || cancel_.cancelled()) break;
     if (budget && (full_ || Clock::now() >= until)) break;
     auto slice = std::chrono::duration_cast<std::chrono::milliseconds>(kWaitSlice);
-    if (budget) slice = std::min(slice, std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()) + std::chrono::milliseconds(1));
+    if (budget)
+      slice = std::min(
+          slice, std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()) + std::chrono::milliseconds(1));
     changed_.wait_for(lock, slice);
   }
   --completers_;
@@ -355,7 +362,8 @@ Result<std::unique_ptr<ResultReader>> ResultCache::Open(const ResultSpec& spec, 
     if (slot) {
       std::lock_guard result_lock(slot->mutex_);
       const bool failed = slot->state_ == QueryResult::State::kFailed;
-      if (slot->cancel_.cancelled() || (failed && QueryResult::Clock::now() - slot->failed_at_ > kRememberFailure)) slot = nullptr;
+      if (slot->cancel_.cancelled() || (failed && QueryResult::Clock::now() - slot->failed_at_ > kRememberFailure))
+        slot = nullptr;
     }
     if (!slot) slot.reset(new QueryResult(spec, space_, this, executor_.get()));
     result = slot;

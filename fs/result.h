@@ -21,9 +21,9 @@
 // Bytes go to an unlinked file in the spill directory (small results stay in memory). All results
 // share one space; when it is used up, finished results that nobody reads go first, the oldest
 // ahead. If that does not help, a streaming result becomes a window: what its readers have passed
-// is punched out of the file, and it goes on only when one of them waits (so each may exceed the space by a piece). Its size can then not be asked for any more (kTooLarge), a reader who
-// goes back gets kStale, and nobody else joins it. Formats whose readers begin at the end cannot be
-// a window: kTooLarge at open.
+// is punched out of the file, and it goes on only when one of them waits (so each may exceed the space by a piece). Its size can
+// then not be asked for any more (kTooLarge), a reader who goes back gets kStale, and nobody else joins it. Formats whose readers
+// begin at the end cannot be a window: kTooLarge at open.
 //
 // A wrong answer never looks like a short file: a failure is an error from Open or from every Read
 // behind it, and an offset behind the true end is kStale (somebody trusted an estimate).
@@ -64,8 +64,8 @@ class ResultProducer {
 };
 
 struct ResultSpec {
-  std::string key;          // (dataset, version, canonical query, format): equal keys, equal bytes
-  bool streams = true;      // may be read while it grows
+  std::string key;      // (dataset, version, canonical query, format): equal keys, equal bytes
+  bool streams = true;  // may be read while it grows
   std::function<Result<std::unique_ptr<ResultProducer>>(const OpContext&)> make;
 };
 
@@ -117,7 +117,7 @@ class ResultReader {
   const std::shared_ptr<QueryResult> result_;
   const bool exact_;
   // Guarded by the result's mutex:
-  uint64_t high_ = 0;               // end of the furthest read
+  uint64_t high_ = 0;  // end of the furthest read
   uint64_t lookahead_ = 1 << 20;
 };
 
@@ -156,7 +156,7 @@ class QueryResult : public std::enable_shared_from_this<QueryResult> {
 
   const ResultSpec spec_;
   const std::shared_ptr<SpillSpace> space_;
-  ResultCache* const cache_;      // outlives all results
+  ResultCache* const cache_;  // outlives all results
   Executor* const executor_;
   CancelToken cancel_;
 
@@ -165,20 +165,20 @@ class QueryResult : public std::enable_shared_from_this<QueryResult> {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  State state_ = State::kIdle;    // guarded by mutex_, like all below
+  State state_ = State::kIdle;  // guarded by mutex_, like all below
   Status error_;
   Clock::time_point failed_at_;
   bool running_ = false;
   size_t readers_ = 0;
-  size_t completers_ = 0;         // who waits for the end, within a budget or without
-  size_t finishers_ = 0;          // those without
-  bool full_ = false;             // the spill space was used up once
+  size_t completers_ = 0;  // who waits for the end, within a budget or without
+  size_t finishers_ = 0;   // those without
+  bool full_ = false;      // the spill space was used up once
   uint64_t target_ = 0;
-  uint64_t wanted_ = 0;           // where the furthest read that had to wait ends
+  uint64_t wanted_ = 0;  // where the furthest read that had to wait ends
   uint64_t size_ = 0;
-  uint64_t start_ = 0;            // a window's first byte that is still there
+  uint64_t start_ = 0;  // a window's first byte that is still there
   uint64_t reserved_ = 0;
-  std::string memory_;            // the bytes while there is no file
+  std::string memory_;  // the bytes while there is no file
   int fd_ = -1;
   std::map<ResultReader*, uint64_t> open_;  // readers of a growing result -> where they are
 };
@@ -189,7 +189,7 @@ class ResultCache {
   struct Options {
     std::string spill_directory;
     uint64_t spill_bytes = 4ULL << 30;
-    size_t max_idle = 1024;       // finished results without a reader
+    size_t max_idle = 1024;  // finished results without a reader
   };
   explicit ResultCache(Options options);
   // REQUIRES: no reader is left. Cancels what runs and waits for it.

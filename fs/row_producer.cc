@@ -110,11 +110,13 @@ class RowProducer : public ResultProducer {
 
 // Whether text of this type has no bound by the type alone.
 bool HasVariableData(const arrow::DataType& type) {
-  if (arrow::is_base_binary_like(type.id()) || arrow::is_binary_view_like(type.id()) || arrow::is_var_length_list_like(type.id())) return true;
+  if (arrow::is_base_binary_like(type.id()) || arrow::is_binary_view_like(type.id()) || arrow::is_var_length_list_like(type.id()))
+    return true;
   if (type.id() == arrow::Type::DICTIONARY) {
     return HasVariableData(*static_cast<const arrow::DictionaryType&>(type).value_type());
   }
-  return std::any_of(type.fields().begin(), type.fields().end(), [](const auto& field) { return HasVariableData(*field->type()); });
+  return std::any_of(type.fields().begin(), type.fields().end(),
+                     [](const auto& field) { return HasVariableData(*field->type()); });
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ std::string ErrorRecord::file_name() const {
   const size_t slash = path.rfind('/');
   std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   for (char& c : name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
     if (!plain) c = '_';
   }
   if (name.size() > 100) name.resize(100);
@@ -56,8 +57,8 @@ uint64_t StatusLog::AddError(ErrorRecord record) {
   std::lock_guard lock(mutex_);
   if (!errors_.empty()) {
     const ErrorRecord& last = errors_.back();
-    if (last.uid == record.uid && last.path == record.path && last.operation == record.operation && last.message == record.message &&
-        record.time_ns - last.time_ns < 1'000'000'000) {
+    if (last.uid == record.uid && last.path == record.path && last.operation == record.operation &&
+        last.message == record.message && record.time_ns - last.time_ns < 1'000'000'000) {
       return last.seq;
     }
   }
@@ -101,7 +102,8 @@ std::string StatusLog::LastError(uint32_t uid) const {
   auto it = last_error_.find(uid);
   if (it == last_error_.end()) return "";
   const ErrorRecord& record = it->second;
-  return FormatTime(record.time_ns) + " " + record.operation + " " + record.path + "\n" + record.code + ": " + record.message + "\n";
+  return FormatTime(record.time_ns) + " " + record.operation + " " + record.path + "\n" + record.code + ": " + record.message +
+         "\n";
 }
 
 std::vector<ErrorRecord> StatusLog::Errors() const {

@@ -40,8 +40,10 @@ Table::Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, st
     : mount_(std::move(mount)),
       uri_(std::move(uri)),
       name_(std::move(name)),
-      live_(std::make_shared<LiveTable>(LiveTable::Options{mount_->options.store, std::move(path), uri_, name_,
-                                                           mount_->options.refresh, may_be_absent, mount_->options.resolve_base})) {
+      live_(
+          std::make_shared<LiveTable>(LiveTable::Options{mount_->options.store, std::move(path), uri_, name_,
+                                                         mount_->options.refresh, may_be_absent, mount_->options.resolve_base})) {
+  if (may_be_absent) schema_ = std::make_shared<SchemaArea>(AreaOptions());
   using VersionList = std::shared_ptr<const std::vector<VersionInfo>>;
   using TagMap = std::shared_ptr<const std::map<std::string, TagInfo>>;
   versions_ = std::make_shared<Refreshed<VersionList>>([live = live_](const OpContext& ctx) -> Result<VersionList> {
@@ -112,7 +114,8 @@ int64_t Table::KnownTime(uint64_t version) {
 Status Table::Exists(uint64_t version, const Scope& scope) {
   if (auto list = versions_->Peek()) {
     const auto& infos = **list;
-    auto it = std::lower_bound(infos.begin(), infos.end(), version, [](const VersionInfo& i, uint64_t v) { return i.version < v; });
+    auto it =
+        std::lower_bound(infos.begin(), infos.end(), version, [](const VersionInfo& i, uint64_t v) { return i.version < v; });
     if (it != infos.end() && it->version == version) return Status::OK();
   }
   return At(version, scope).status();
@@ -139,8 +142,10 @@ Result<uint64_t> Table::VersionAsOf(int64_t time_ns, const Scope& scope) {
   while (low < high) {
     const size_t middle = low + (high - low) / 2;
     LANCEFS_ASSIGN_OR_RETURN(DatasetPtr dataset, At((*list)[middle].version, scope));
-    if (dataset->timestamp_ns() <= time_ns) low = middle + 1;
-    else high = middle;
+    if (dataset->timestamp_ns() <= time_ns)
+      low = middle + 1;
+    else
+      high = middle;
   }
   if (low == 0) return Status::NotFound("no version is as old as " + FormatTime(time_ns));
   return (*list)[low - 1].version;
@@ -153,17 +158,23 @@ std::shared_ptr<AppendArea> Table::AppendIfMade() {
   return append_;
 }
 
+AppendAreaOptions Table::AreaOptions() const {
+  AppendAreaOptions options = mount_->options.append;
+  options.table = live_;
+  options.log = mount_->log;
+  options.state_directory = mount_->options.state_directory;
+  if (!name_.empty()) options.state_directory += "/tables/" + name_;
+  return options;
+}
+
 Result<std::shared_ptr<AppendArea>> Table::Append() {
   if (!may_append()) return Status::ReadOnly("this mount is read-only");
   std::lock_guard lock(append_mutex_);
   if (append_) return append_;
   const auto now = std::chrono::steady_clock::now();
   if (!append_error_.ok() && now - append_tried_ < std::chrono::seconds(1)) return append_error_;
-  AppendAreaOptions options = mount_->options.append;
-  options.table = live_;
-  options.log = mount_->log;
-  options.state_directory = mount_->options.state_directory;
-  if (!name_.empty()) options.state_directory += "/tables/" + name_;
+  AppendAreaOptions options = AreaOptions();
+  if (schema_) options.new_table_schema = [schema = schema_] { return schema->schema(); };
   Result<std::shared_ptr<AppendArea>> made = mount_->options.make_append_area(std::move(options));
   append_tried_ = now;
   append_error_ = made.status();

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "engine/table/dataset.h"
+#include "fs/append/schema_area.h"
 #include "fs/append_area.h"
 #include "fs/live_table.h"
 #include "fs/node.h"
@@ -31,25 +32,25 @@ enum class SizeMode { kAuto, kExact, kStream };
 
 struct FilesystemOptions {
   std::shared_ptr<ObjectStore> store;
-  std::string path;                   // in the store; "" = its root
-  std::string uri;                    // for people; no secrets
-  bool is_database = false;           // a directory of tables instead of one dataset
-  bool read_only = false;             // no append/
+  std::string path;          // in the store; "" = its root
+  std::string uri;           // for people; no secrets
+  bool is_database = false;  // a directory of tables instead of one dataset
+  bool read_only = false;    // no append/
   std::chrono::milliseconds refresh{1000};
   SizeMode sizes = SizeMode::kAuto;
   std::chrono::milliseconds open_budget{1000};
   uint64_t large_bytes = 256ULL << 20;  // unfiltered results of more stored bytes are streamed at once
-  std::string state_directory;        // of this URI: spool/ and spill/
+  std::string state_directory;          // of this URI: spool/ and spill/
   uint64_t spill_bytes = 4ULL << 30;
   // How files behind a base path of a manifest are opened; null = they cannot be.
   std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;
   uint32_t uid = 0;
   uint32_t gid = 0;
-  uint32_t umask = 0;                 // taken from all modes
+  uint32_t umask = 0;                               // taken from all modes
   std::map<std::string, std::string> shown_config;  // status/config.json: no secrets
   // Append; null factory = read only.
   AppendAreaFactory make_append_area;
-  AppendAreaOptions append;           // what is the same for all tables
+  AppendAreaOptions append;  // what is the same for all tables
 };
 
 class Table;
@@ -101,8 +102,11 @@ class Table : public std::enable_shared_from_this<Table> {
   Result<std::shared_ptr<AppendArea>> Append();
   std::shared_ptr<AppendArea> AppendIfMade();
   bool may_append() const;
+  // Where `schema.json` of a table without a version is written; null for a table that was there already.
+  const std::shared_ptr<SchemaArea>& schema_area() const { return schema_; }
 
  private:
+  AppendAreaOptions AreaOptions() const;
   using DatasetPtr = std::shared_ptr<const Dataset>;
   using CachedDataset = Refreshed<DatasetPtr>;
   std::shared_ptr<CachedDataset> Cached(uint64_t version);
@@ -111,13 +115,14 @@ class Table : public std::enable_shared_from_this<Table> {
   const std::string uri_;
   const std::string name_;
   const std::shared_ptr<LiveTable> live_;
+  std::shared_ptr<SchemaArea> schema_;
   std::shared_ptr<Refreshed<std::shared_ptr<const std::vector<VersionInfo>>>> versions_;
   std::shared_ptr<Refreshed<std::shared_ptr<const std::map<std::string, TagInfo>>>> tags_;
   std::mutex mutex_;
   std::map<uint64_t, std::shared_ptr<CachedDataset>> pinned_;  // guarded by mutex_, like all below; at most 256
   std::list<uint64_t> pinned_order_;                           // least recently used first
   std::mutex append_mutex_;
-  std::shared_ptr<AppendArea> append_;                         // guarded by append_mutex_, like all below
+  std::shared_ptr<AppendArea> append_;  // guarded by append_mutex_, like all below
   Status append_error_;
   std::chrono::steady_clock::time_point append_tried_;
 };

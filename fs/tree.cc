@@ -12,8 +12,8 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "engine/format/transaction_json.h"
 #include "engine/format/deletion_vector.h"
+#include "engine/format/transaction_json.h"
 #include "fs/describe.h"
 #include "fs/files.h"
 #include "fs/path_grammar.h"
@@ -81,7 +81,8 @@ struct View {
 // What all directories have in common.
 class Directory : public Node {
  public:
-  Directory(std::shared_ptr<Mount> mount, std::string key, std::string path) : Node(std::move(key), std::move(path)), mount_(std::move(mount)) {}
+  Directory(std::shared_ptr<Mount> mount, std::string key, std::string path)
+      : Node(std::move(key), std::move(path)), mount_(std::move(mount)) {}
   FileAttr Attr(const Scope&) override { return BaseAttr(*mount_, *this, S_IFDIR, 0555, TimeNs()); }
   double attr_timeout() const override { return mount_->refresh_seconds(); }
   double negative_timeout() const override { return mount_->refresh_seconds(); }
@@ -100,7 +101,8 @@ class Directory : public Node {
 
 class ViewDirectory : public Directory {
  public:
-  ViewDirectory(View view, std::string key, std::string path) : Directory(view.mount_ptr(), std::move(key), std::move(path)), view_(std::move(view)) {}
+  ViewDirectory(View view, std::string key, std::string path)
+      : Directory(view.mount_ptr(), std::move(key), std::move(path)), view_(std::move(view)) {}
   double attr_timeout() const override { return view_.live() || !view_.Peek() ? mount_->refresh_seconds() : kForever; }
 
  protected:
@@ -118,17 +120,20 @@ class ViewDirectory : public Directory {
 // with rows has; the same for a table and for a clause directory.
 class RowsNames {
  public:
-  RowsNames(const View& view, const std::shared_ptr<Mount>& mount, std::string path) : view_(view), mount_(mount), path_(std::move(path)) {}
+  RowsNames(const View& view, const std::shared_ptr<Mount>& mount, std::string path)
+      : view_(view), mount_(mount), path_(std::move(path)) {}
 
   // Null when `name` is none of them.
   Result<NodePtr> Find(const std::string& name, const DatasetPtr& dataset, std::shared_ptr<const BoundQuery> query) const {
     std::optional<RowsFile::Source> source = SourceOf(name, dataset, query);
     if (source) {
       const std::string key = Key(*dataset, *query, name);
-      return mount_->Intern(key, [&]() -> NodePtr { return std::make_shared<RowsFile>(mount_, key, Join(path_, name), std::move(*source)); });
+      return mount_->Intern(
+          key, [&]() -> NodePtr { return std::make_shared<RowsFile>(mount_, key, Join(path_, name), std::move(*source)); });
     }
     if (name == "count") {
-      return Text(name, dataset, query, [query](const Caller&) -> Result<std::string> { return std::to_string(query->max_rows) + "\n"; });
+      return Text(name, dataset, query,
+                  [query](const Caller&) -> Result<std::string> { return std::to_string(query->max_rows) + "\n"; });
     }
     if (name == "schema.json") {
       return Text(name, dataset, query, [dataset, query](const Caller&) -> Result<std::string> {
@@ -146,7 +151,8 @@ class RowsNames {
     // Other spellings of a suffix (ndjson) are the same file.
     std::string canonical = name;
     if (name.starts_with(kRowsPrefix)) {
-      if (auto format = RowFormatFromSuffix(name.substr(kRowsPrefix.size()))) canonical = std::string(kRowsPrefix) + std::string(RowFormatSuffix(*format));
+      if (auto format = RowFormatFromSuffix(name.substr(kRowsPrefix.size())))
+        canonical = std::string(kRowsPrefix) + std::string(RowFormatSuffix(*format));
     }
     return view_.FileKey(dataset, "query{" + query.canonical + "}/" + canonical);
   }
@@ -157,7 +163,8 @@ class RowsNames {
   }
 
  private:
-  std::optional<RowsFile::Source> SourceOf(const std::string& name, const DatasetPtr& dataset, const std::shared_ptr<const BoundQuery>& query) const {
+  std::optional<RowsFile::Source> SourceOf(const std::string& name, const DatasetPtr& dataset,
+                                           const std::shared_ptr<const BoundQuery>& query) const {
     RowsFile::Source source{dataset, query, RowFormat::kJsonl, RowsFile::Content::kRows};
     if (name == "head.jsonl") {
       source.content = RowsFile::Content::kHead;
@@ -174,7 +181,8 @@ class RowsNames {
     return source;
   }
 
-  NodePtr Text(const std::string& name, const DatasetPtr& dataset, const std::shared_ptr<const BoundQuery>& query, TextFile::Make make) const {
+  NodePtr Text(const std::string& name, const DatasetPtr& dataset, const std::shared_ptr<const BoundQuery>& query,
+               TextFile::Make make) const {
     const std::string key = Key(*dataset, *query, name);
     return mount_->Intern(key, [&]() -> NodePtr {
       return std::make_shared<TextFile>(mount_, key, Join(path_, name), dataset->timestamp_ns(), /*fixed=*/true, std::move(make));
@@ -183,8 +191,8 @@ class RowsNames {
 
   // Run-time failures of this question, in whatever format; absent when there was none.
   Result<NodePtr> Error(const Dataset& dataset, const BoundQuery& query) const {
-    static constexpr std::string_view kNames[] = {"rows.jsonl", "rows.csv", "rows.parquet", "rows.json", "rows.tsv",
-                                                  "rows.arrow", "rows.arrows", "head.jsonl", "count"};
+    static constexpr std::string_view kNames[] = {"rows.jsonl", "rows.csv",    "rows.parquet", "rows.json", "rows.tsv",
+                                                  "rows.arrow", "rows.arrows", "head.jsonl",   "count"};
     std::string text;
     for (std::string_view name : kNames) {
       const auto failure = mount_->results().LastFailure(Key(dataset, query, std::string(name)));
@@ -252,7 +260,8 @@ class ClauseDirectory : public ViewDirectory {
   }
 
   // One clause more than `query` has: the way down, from query/ and from a clause.
-  static Result<Child> Step(const Node& parent, const View& view, const Query& query, const std::string& name, const Scope& scope) {
+  static Result<Child> Step(const Node& parent, const View& view, const Query& query, const std::string& name,
+                            const Scope& scope) {
     LANCEFS_ASSIGN_OR_RETURN(Clause clause, ParseClause(name));
     Query longer = query;
     LANCEFS_RETURN_NOT_OK(longer.Add(std::move(clause)));
@@ -282,7 +291,8 @@ class QueryDirectory : public ViewDirectory {
                    view_.entry_timeout()};
     }
     if (name == "FUNCTIONS.txt") {
-      return Child{MakeText(view_.DirKey("query/FUNCTIONS.txt"), name, 0, [](const Caller&) -> Result<std::string> { return FunctionsText(); }),
+      return Child{MakeText(view_.DirKey("query/FUNCTIONS.txt"), name, 0,
+                            [](const Caller&) -> Result<std::string> { return FunctionsText(); }),
                    kForever};
     }
     return ClauseDirectory::Step(*this, view_, Query(), name, scope);
@@ -318,7 +328,8 @@ class FilesDirectory : public ViewDirectory {
         size = meta->size;
       }
       const std::string key = Key(file);
-      return Child{Make<RawFile>(key, mount_, key, Join(path(), name), place.store, place.object, size, dataset->timestamp_ns()), view_.entry_timeout()};
+      return Child{Make<RawFile>(key, mount_, key, Join(path(), name), place.store, place.object, size, dataset->timestamp_ns()),
+                   view_.entry_timeout()};
     }
     return NoSuch(name);
   }
@@ -353,7 +364,8 @@ class FilesDirectory : public ViewDirectory {
     for (const pb::DataFragment& fragment : dataset.manifest().fragments()) {
       if (fragment.id() == *view_.fragment) return &fragment;
     }
-    return Status::NotFound("version " + std::to_string(dataset.version()) + " has no fragment " + std::to_string(*view_.fragment));
+    return Status::NotFound("version " + std::to_string(dataset.version()) + " has no fragment " +
+                            std::to_string(*view_.fragment));
   }
 };
 
@@ -397,7 +409,8 @@ class FragmentDirectory : public ViewDirectory {
     std::vector<DirEntry> entries;
     for (const char* name : {"info.json", "deleted"}) entries.push_back(Entry(name, view_.FileKey(*dataset, name), S_IFREG));
     entries.push_back(Entry("count", names.Key(*dataset, *bound, "count"), S_IFREG));
-    for (std::string_view name : kListedRows) entries.push_back(Entry(std::string(name), names.Key(*dataset, *bound, std::string(name)), S_IFREG));
+    for (std::string_view name : kListedRows)
+      entries.push_back(Entry(std::string(name), names.Key(*dataset, *bound, std::string(name)), S_IFREG));
     for (const char* name : {"query", "files"}) entries.push_back(Entry(name, view_.DirKey(name), S_IFDIR));
     return entries;
   }
@@ -408,7 +421,8 @@ class FragmentDirectory : public ViewDirectory {
     for (size_t i = 0; i < fragments.size(); ++i) {
       if (fragments[i].id == *view_.fragment) return i;
     }
-    return Status::NotFound("version " + std::to_string(dataset.version()) + " has no fragment " + std::to_string(*view_.fragment));
+    return Status::NotFound("version " + std::to_string(dataset.version()) + " has no fragment " +
+                            std::to_string(*view_.fragment));
   }
 
   // Physical offsets of the deleted rows, one a line.
@@ -491,7 +505,8 @@ class ErrorsDirectory : public Directory {
   }
   Result<std::vector<DirEntry>> List(const Scope&) override {
     std::vector<DirEntry> entries;
-    for (const ErrorRecord& record : mount_->log->Errors()) entries.push_back(Entry(record.file_name(), key() + "/" + record.file_name(), S_IFREG));
+    for (const ErrorRecord& record : mount_->log->Errors())
+      entries.push_back(Entry(record.file_name(), key() + "/" + record.file_name(), S_IFREG));
     return entries;
   }
 };
@@ -506,7 +521,8 @@ class StatusDirectory : public Directory {
     TextFile::Make make;
     Mount* mount = mount_.get();  // outlives its nodes' texts: each node holds it
     if (name == "commits.jsonl") make = [mount](const Caller&) -> Result<std::string> { return mount->log->CommitsJsonl(); };
-    if (name == "last_error") make = [mount](const Caller& caller) -> Result<std::string> { return mount->log->LastError(caller.uid); };
+    if (name == "last_error")
+      make = [mount](const Caller& caller) -> Result<std::string> { return mount->log->LastError(caller.uid); };
     if (name == "io.json") make = [](const Caller&) -> Result<std::string> { return MetricsJson(); };
     if (name == "metrics") make = [](const Caller&) -> Result<std::string> { return Metrics::Global().ToPrometheusText(); };
     if (name == "config.json") make = [mount](const Caller&) -> Result<std::string> { return ConfigJson(*mount); };
@@ -538,6 +554,7 @@ class TableDirectory : public ViewDirectory {
     const bool text = std::find(std::begin(kTexts), std::end(kTexts), name) != std::end(kTexts);
     if (!rows && !text && (name != "transaction.json" || view_.live())) return NoSuch(name);
     LANCEFS_ASSIGN_OR_RETURN(DatasetPtr dataset, view_.Get(scope));
+    if (!dataset && name == SchemaArea::kName) return LookupNewSchema();
     if (!dataset) return name == "README.txt" ? Result<Child>(Child{Unborn(), 0}) : NoSuch(name);
     if (rows) {
       LANCEFS_ASSIGN_OR_RETURN(auto bound, binding_.Get(Query(), dataset, std::nullopt));
@@ -553,13 +570,18 @@ class TableDirectory : public ViewDirectory {
     if (dataset) {
       LANCEFS_ASSIGN_OR_RETURN(auto bound, binding_.Get(Query(), dataset, std::nullopt));
       const RowsNames names(view_, mount_, path());
-      for (const char* name : {"README.txt", "info.json", "schema.txt"}) entries.push_back(Entry(name, TextKey(*dataset, name), S_IFREG));
+      for (const char* name : {"README.txt", "info.json", "schema.txt"})
+        entries.push_back(Entry(name, TextKey(*dataset, name), S_IFREG));
       if (!view_.live()) entries.push_back(Entry("transaction.json", TextKey(*dataset, "transaction.json"), S_IFREG));
-      for (const char* name : {"schema.json", "count", "head.jsonl"}) entries.push_back(Entry(name, names.Key(*dataset, *bound, name), S_IFREG));
-      for (std::string_view name : kListedRows) entries.push_back(Entry(std::string(name), names.Key(*dataset, *bound, std::string(name)), S_IFREG));
+      for (const char* name : {"schema.json", "count", "head.jsonl"})
+        entries.push_back(Entry(name, names.Key(*dataset, *bound, name), S_IFREG));
+      for (std::string_view name : kListedRows)
+        entries.push_back(Entry(std::string(name), names.Key(*dataset, *bound, std::string(name)), S_IFREG));
       for (const char* name : {"fragments", "query"}) entries.push_back(Entry(name, view_.DirKey(name), S_IFDIR));
     } else {
       entries.push_back(Entry("README.txt", view_.DirKey("README.txt"), S_IFREG));
+      if (Result<Child> schema = LookupNewSchema(); schema.ok())
+        entries.push_back({SchemaArea::kName, schema->node->ino(), S_IFREG});
     }
     if (!view_.live()) return entries;
     if (dataset) entries.push_back(Entry("versions", view_.DirKey("versions"), S_IFDIR));
@@ -568,7 +590,27 @@ class TableDirectory : public ViewDirectory {
     return entries;
   }
 
+  FileAttr Attr(const Scope&) override { return BaseAttr(*mount_, *this, S_IFDIR, TakesSchema() ? 0755 : 0555, TimeNs()); }
+  Result<NodePtr> WritableDirectory(const std::string& name) override {
+    if (name != SchemaArea::kName || !TakesSchema()) return ViewDirectory::WritableDirectory(name);
+    return NodePtr(SchemaDirectory());
+  }
+
  private:
+  // Whether the table is still to be created here, so that its schema may be written (RULES 10).
+  bool TakesSchema() const {
+    Table& table = *view_.table;
+    return view_.live() && table.may_append() && table.schema_area() != nullptr && table.live().IsUnborn();
+  }
+  std::shared_ptr<AppendNode> SchemaDirectory() const {
+    return std::make_shared<AppendNode>(view_.DirKey("schema to be"), path(), view_.table->schema_area(), AppendArea::kRoot);
+  }
+  Result<Child> LookupNewSchema() const {
+    if (!TakesSchema()) return NoSuch(SchemaArea::kName);
+    LANCEFS_ASSIGN_OR_RETURN(AppendArea::Entry found, view_.table->schema_area()->Lookup(AppendArea::kRoot, SchemaArea::kName));
+    return Child{MakeAppendNode(*mount_, *SchemaDirectory(), SchemaArea::kName, found.id), 0};
+  }
+
   // A file that was closed a moment ago may still be on its way into a version (RULES 23).
   Status Settle(const Scope& scope) const {
     std::shared_ptr<AppendArea> area = view_.table->AppendIfMade();
@@ -669,10 +711,11 @@ class VersionsDirectory : public ViewDirectory {
     LANCEFS_ASSIGN_OR_RETURN(int64_t time_ns, ParseTime(text));
     LANCEFS_RETURN_NOT_OK(view_.table->VersionAsOf(time_ns, scope).status());
     const std::string key = view_.DirKey("versions/asof=" + std::to_string(time_ns));
-    NodePtr node = Make<LinkNode>(key, mount_, key, Join(path(), name), [view = view_, time_ns](const Scope& s) -> Result<std::string> {
-      LANCEFS_ASSIGN_OR_RETURN(uint64_t version, view.table->VersionAsOf(time_ns, s));
-      return std::to_string(version);
-    });
+    NodePtr node =
+        Make<LinkNode>(key, mount_, key, Join(path(), name), [view = view_, time_ns](const Scope& s) -> Result<std::string> {
+          LANCEFS_ASSIGN_OR_RETURN(uint64_t version, view.table->VersionAsOf(time_ns, s));
+          return std::to_string(version);
+        });
     return Child{node, mount_->refresh_seconds()};
   }
 };
@@ -721,21 +764,21 @@ class DotLancefsDirectory : public Directory {
                  kForever};
   }
   Result<std::vector<DirEntry>> List(const Scope&) override {
-    return std::vector<DirEntry>{Entry("README.txt", key() + "/README.txt", S_IFREG), Entry("status", mount_->options.uri + "|status", S_IFDIR)};
+    return std::vector<DirEntry>{Entry("README.txt", key() + "/README.txt", S_IFREG),
+                                 Entry("status", mount_->options.uri + "|status", S_IFDIR)};
   }
 };
 
 class DatabaseDirectory : public Directory {
  public:
-  DatabaseDirectory(std::shared_ptr<Mount> mount, std::string key, std::string path) : Directory(std::move(mount), std::move(key), std::move(path)) {
+  DatabaseDirectory(std::shared_ptr<Mount> mount, std::string key, std::string path)
+      : Directory(std::move(mount), std::move(key), std::move(path)) {
     tables_ = std::make_shared<Refreshed<Names>>([options = mount_->options](const OpContext& ctx) -> Result<Names> {
       LANCEFS_ASSIGN_OR_RETURN(std::vector<std::string> names, ListTables(*options.store, options.path, ctx));
       return Names(std::make_shared<std::set<std::string>>(names.begin(), names.end()));
     });
   }
-  FileAttr Attr(const Scope&) override {
-    return BaseAttr(*mount_, *this, S_IFDIR, mount_->options.read_only ? 0555 : 0755, 0);
-  }
+  FileAttr Attr(const Scope&) override { return BaseAttr(*mount_, *this, S_IFDIR, mount_->options.read_only ? 0555 : 0755, 0); }
   double negative_timeout() const override { return 0; }
 
   Result<Child> Lookup(const std::string& name, const Scope& scope) override {
@@ -751,7 +794,8 @@ class DatabaseDirectory : public Directory {
     if (IsProbe(name)) {
       names = tables_->Peek().value_or(nullptr);
     } else {
-      LANCEFS_ASSIGN_OR_RETURN(names, tables_->Get(mount_->options.refresh, scope.ctx.WithTimeout(std::chrono::seconds(1)), scope.may_wait));
+      LANCEFS_ASSIGN_OR_RETURN(
+          names, tables_->Get(mount_->options.refresh, scope.ctx.WithTimeout(std::chrono::seconds(1)), scope.may_wait));
     }
     if (!names || !names->contains(*table_name)) return NoSuch(name);
     return TableChild(Open(*table_name, /*may_be_absent=*/false), name, scope);
@@ -812,7 +856,8 @@ class DatabaseDirectory : public Directory {
     std::shared_ptr<Table>& slot = open_[name];
     if (!slot) {
       const std::string& root = mount_->options.path;
-      slot = std::make_shared<Table>(mount_, (root.empty() ? "" : root + "/") + name + ".lance", TableUri(name), name, may_be_absent);
+      slot = std::make_shared<Table>(mount_, (root.empty() ? "" : root + "/") + name + ".lance", TableUri(name), name,
+                                     may_be_absent);
     }
     return slot;
   }
@@ -865,7 +910,8 @@ std::string AppendNodeKey(const AppendNode& parent, AppendArea::Id id) {
 
 NodePtr MakeAppendNode(Mount& mount, const AppendNode& parent, const std::string& name, AppendArea::Id id) {
   const std::string key = AppendNodeKey(parent, id);
-  return mount.Intern(key, [&]() -> NodePtr { return std::make_shared<AppendNode>(key, Join(parent.path(), name), parent.area(), id); });
+  return mount.Intern(
+      key, [&]() -> NodePtr { return std::make_shared<AppendNode>(key, Join(parent.path(), name), parent.area(), id); });
 }
 
 NodePtr MakeRoot(std::shared_ptr<Mount> mount) {

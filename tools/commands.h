@@ -15,8 +15,8 @@
 namespace lancefs {
 
 struct GlobalOptions {
-  std::vector<std::string> mount_options;     // -o items, split at commas
-  std::vector<std::string> storage_options;   // --storage-option key=value
+  std::vector<std::string> mount_options;    // -o items, split at commas
+  std::vector<std::string> storage_options;  // --storage-option key=value
   std::string options_file;
   std::string log_level;
   std::string log_file;

@@ -23,7 +23,8 @@ Result<RowFileFormat> FormatOf(const std::string& file, const std::string& forma
 Status WithPlace(const Status& status, const std::string& file) { return status.WithContext(file); }
 
 Result<StorageOptions> StorageOf(const GlobalOptions& global) {
-  LANCEFS_ASSIGN_OR_RETURN(ParsedOptions parsed, MergeOptions(global.mount_options, global.storage_options, global.options_file, {}));
+  LANCEFS_ASSIGN_OR_RETURN(ParsedOptions parsed,
+                           MergeOptions(global.mount_options, global.storage_options, global.options_file, {}));
   return parsed.storage;
 }
 
@@ -94,16 +95,21 @@ Status RunVerify(const GlobalOptions& global, const VerifyArguments& arguments, 
   options.read_rows = arguments.read_rows;
   LANCEFS_ASSIGN_OR_RETURN(const VerifyReport report, VerifyDataset(dataset, options, ctx));
   if (global.json) {
-    const nlohmann::json line = {{"version", dataset->version()}, {"fragments", report.fragments}, {"files", report.files},
-                                 {"rows", report.rows},           {"problems", report.problems}};
+    const nlohmann::json line = {{"version", dataset->version()},
+                                 {"fragments", report.fragments},
+                                 {"files", report.files},
+                                 {"rows", report.rows},
+                                 {"problems", report.problems}};
     std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
     for (const std::string& problem : report.problems) std::printf("%s\n", problem.c_str());
-    std::printf("version %llu: %llu fragments, %llu files, %llu rows, %zu problems\n", static_cast<unsigned long long>(dataset->version()),
-                static_cast<unsigned long long>(report.fragments), static_cast<unsigned long long>(report.files),
-                static_cast<unsigned long long>(report.rows), report.problems.size());
+    std::printf("version %llu: %llu fragments, %llu files, %llu rows, %zu problems\n",
+                static_cast<unsigned long long>(dataset->version()), static_cast<unsigned long long>(report.fragments),
+                static_cast<unsigned long long>(report.files), static_cast<unsigned long long>(report.rows),
+                report.problems.size());
   }
-  return report.problems.empty() ? Status::OK() : Status::Corruption(std::to_string(report.problems.size()) + " problems were found");
+  return report.problems.empty() ? Status::OK()
+                                 : Status::Corruption(std::to_string(report.problems.size()) + " problems were found");
 }
 
 }  // namespace lancefs

@@ -52,10 +52,11 @@ int Main(int argc, char** argv) {
   CLI::App app{"Mounts Lance datasets as files, and works on them without a mount.", "lancefs"};
   app.set_version_flag("--version", std::string("lancefs ") + kLancefsVersion);
   app.require_subcommand(1);
-  app.footer("Examples:\n"
-             "  lancefs mount s3://bucket/trips.lance /mnt/trips\n"
-             "  lancefs cat trips.lance 'query/filter=fare > 50/select=id,fare/rows.jsonl'\n"
-             "  lancefs append trips.lance more.csv\n");
+  app.footer(
+      "Examples:\n"
+      "  lancefs mount s3://bucket/trips.lance /mnt/trips\n"
+      "  lancefs cat trips.lance 'query/filter=fare > 50/select=id,fare/rows.jsonl'\n"
+      "  lancefs append trips.lance more.csv\n");
   GlobalOptions global;
 
   MountArguments mount;
@@ -88,13 +89,15 @@ int Main(int argc, char** argv) {
   create_command->add_option("URI", create.uri)->required();
   create_command->add_option("FILE", create.file)->required();
   create_command->add_option("--format", create.format, "the file's format, where its name does not tell");
-  create_command->add_option("--data-version", create.data_version, "version of the data files: 2.0, 2.1 or 2.2")->capture_default_str();
+  create_command->add_option("--data-version", create.data_version, "version of the data files: 2.0, 2.1 or 2.2")
+      ->capture_default_str();
   VerifyArguments verify;
   CLI::App* verify_command = app.add_subcommand("verify", "check that a dataset's files are there and sound");
   verify_command->add_option("URI", verify.uri)->required();
   verify_command->add_option("--at-version", verify.version, "check this version instead of the latest");
   verify_command->add_flag("--read", verify.read_rows, "also read every value");
-  for (CLI::App* command : {mount_command, info_command, ls_command, cat_command, append_command, create_command, verify_command}) {
+  for (CLI::App* command :
+       {mount_command, info_command, ls_command, cat_command, append_command, create_command, verify_command}) {
     AddShared(command, &global);
   }
 

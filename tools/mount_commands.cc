@@ -21,19 +21,36 @@ namespace lancefs {
 namespace {
 
 const std::vector<std::string>& OwnKeys() {
-  static const auto* keys = new std::vector<std::string>{
-      "ro", "rw", "sizes", "refresh", "open-budget", "spill", "spool", "state-dir", "allow-other", "default-permissions", "auto-unmount", "uid", "gid",
-      "umask", "debug", "retention", "append-format", "large", "log-file"};
+  static const auto* keys = new std::vector<std::string>{"ro",
+                                                         "rw",
+                                                         "sizes",
+                                                         "refresh",
+                                                         "open-budget",
+                                                         "spill",
+                                                         "spool",
+                                                         "state-dir",
+                                                         "allow-other",
+                                                         "default-permissions",
+                                                         "auto-unmount",
+                                                         "uid",
+                                                         "gid",
+                                                         "umask",
+                                                         "debug",
+                                                         "retention",
+                                                         "append-format",
+                                                         "large",
+                                                         "log-file"};
   return *keys;
 }
 
 // Options of mount(8) and systemd that say nothing to us.
 bool IsForeign(const std::string& key) {
-  return key == "-netdev" || key == "_netdev" || key == "nofail" || key == "noauto" || key == "auto" || key == "user" || key == "users" || key == "defaults" ||
-         key.starts_with("x-");
+  return key == "-netdev" || key == "_netdev" || key == "nofail" || key == "noauto" || key == "auto" || key == "user" ||
+         key == "users" || key == "defaults" || key.starts_with("x-");
 }
 bool IsForKernel(const std::string& key) {
-  return key == "noexec" || key == "exec" || key == "nosuid" || key == "suid" || key == "nodev" || key == "dev" || key == "noatime" || key == "atime" || key == "sync";
+  return key == "noexec" || key == "exec" || key == "nosuid" || key == "suid" || key == "nodev" || key == "dev" ||
+         key == "noatime" || key == "atime" || key == "sync";
 }
 
 template <typename Number>
@@ -41,7 +58,8 @@ Status TakeNumber(const std::string& key, const std::string& value, int base, Nu
   char* end = nullptr;
   errno = 0;
   const unsigned long long number = std::strtoull(value.c_str(), &end, base);
-  if (value.empty() || *end != '\0' || errno != 0 || number > UINT32_MAX) return Status::InvalidArgument("option " + key + ": '" + value + "' is no number");
+  if (value.empty() || *end != '\0' || errno != 0 || number > UINT32_MAX)
+    return Status::InvalidArgument("option " + key + ": '" + value + "' is no number");
   *out = static_cast<uint32_t>(number);
   return Status::OK();
 }
@@ -98,10 +116,14 @@ Status TakeOption(const std::string& key, const std::string& value, MountOptions
     return Status::OK();
   }
   if (key == "sizes") {
-    if (value == "auto") fs.sizes = SizeMode::kAuto;
-    else if (value == "exact") fs.sizes = SizeMode::kExact;
-    else if (value == "stream") fs.sizes = SizeMode::kStream;
-    else return Status::InvalidArgument("option sizes: '" + value + "' is none of auto, exact, stream");
+    if (value == "auto")
+      fs.sizes = SizeMode::kAuto;
+    else if (value == "exact")
+      fs.sizes = SizeMode::kExact;
+    else if (value == "stream")
+      fs.sizes = SizeMode::kStream;
+    else
+      return Status::InvalidArgument("option sizes: '" + value + "' is none of auto, exact, stream");
     return Status::OK();
   }
   return Status::Internal("option " + key + " is not handled");
@@ -164,7 +186,8 @@ Status RunUmount(const UmountArguments& arguments) {
     ::_exit(127);
   }
   int status = 0;
-  if (child < 0 || ::waitpid(child, &status, 0) < 0) return Status::IoError(std::string("cannot run fusermount3: ") + std::strerror(errno));
+  if (child < 0 || ::waitpid(child, &status, 0) < 0)
+    return Status::IoError(std::string("cannot run fusermount3: ") + std::strerror(errno));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Status::OK();
   return Status::IoError("fusermount3 could not unmount " + directory);
 }

@@ -49,21 +49,26 @@ std::pair<std::string, std::string> SplitOption(const std::string& text) {
 
 bool IsSecretKey(const std::string& key) {
   const std::string kebab = Kebab(key);
-  static constexpr const char* kParts[] = {"secret", "token", "password", "sas-key", "account-key", "access-key", "master-key", "customer-key", "service-account-key"};
+  static constexpr const char* kParts[] = {
+      "secret", "token", "password", "sas-key", "account-key", "access-key", "master-key", "customer-key", "service-account-key"};
   if (kebab.ends_with("access-key-id") || kebab.ends_with("-file") || kebab.ends_with("token-path")) return false;
-  return std::any_of(std::begin(kParts), std::end(kParts), [&](const char* part) { return kebab.find(part) != std::string::npos; });
+  return std::any_of(std::begin(kParts), std::end(kParts),
+                     [&](const char* part) { return kebab.find(part) != std::string::npos; });
 }
 
 Status RefuseSecret(const std::string& key) {
   if (!IsSecretKey(key)) return Status::OK();
-  return Status::InvalidArgument("the option '" + key + "' is secret and must not stand on a command line; put it into the environment or into a file given by " +
-                                 "--options-file (mode 0600, lines 'key = value')");
+  return Status::InvalidArgument(
+      "the option '" + key +
+      "' is secret and must not stand on a command line; put it into the environment or into a file given by " +
+      "--options-file (mode 0600, lines 'key = value')");
 }
 
 Result<std::map<std::string, std::string>> ReadOptionsFile(const std::string& path) {
   struct stat st;
   if (::stat(path.c_str(), &st) != 0) return Status::NotFound("the options file " + path + " cannot be read");
-  if ((st.st_mode & 077) != 0) return Status::PermissionDenied("the options file " + path + " may be read by others; chmod 600 it");
+  if ((st.st_mode & 077) != 0)
+    return Status::PermissionDenied("the options file " + path + " may be read by others; chmod 600 it");
   std::ifstream in(path);
   std::map<std::string, std::string> options;
   std::string line;
@@ -71,7 +76,8 @@ Result<std::map<std::string, std::string>> ReadOptionsFile(const std::string& pa
     line = Trim(line);
     if (line.empty() || line[0] == '#') continue;
     const size_t equals = line.find('=');
-    if (equals == std::string::npos) return Status::InvalidArgument(path + ", line " + std::to_string(number) + ": expected 'key = value'");
+    if (equals == std::string::npos)
+      return Status::InvalidArgument(path + ", line " + std::to_string(number) + ": expected 'key = value'");
     options[Trim(line.substr(0, equals))] = Trim(line.substr(equals + 1));
   }
   return options;
@@ -118,10 +124,12 @@ Result<ParsedOptions> MergeOptions(const std::vector<std::string>& command_line,
 Result<uint64_t> ParseSize(const std::string& text) {
   std::string suffix;
   LANCEFS_ASSIGN_OR_RETURN(const uint64_t value, LeadingNumber(text, &suffix));
-  static const std::map<std::string, int> kShifts = {{"", 0},    {"b", 0},    {"k", 10},  {"kib", 10}, {"kb", 10}, {"m", 20}, {"mib", 20},
-                                                     {"mb", 20}, {"g", 30}, {"gib", 30}, {"gb", 30},  {"t", 40}, {"tib", 40}};
+  static const std::map<std::string, int> kShifts = {{"", 0},    {"b", 0},    {"k", 10},  {"kib", 10}, {"kb", 10},
+                                                     {"m", 20},  {"mib", 20}, {"mb", 20}, {"g", 30},   {"gib", 30},
+                                                     {"gb", 30}, {"t", 40},   {"tib", 40}};
   const auto shift = kShifts.find(suffix);
-  if (shift == kShifts.end() || (value << shift->second) >> shift->second != value) return Status::InvalidArgument("'" + text + "' is no size");
+  if (shift == kShifts.end() || (value << shift->second) >> shift->second != value)
+    return Status::InvalidArgument("'" + text + "' is no size");
   return value << shift->second;
 }
 

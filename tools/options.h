@@ -26,7 +26,7 @@ Status RefuseSecret(const std::string& key);
 Result<std::map<std::string, std::string>> ReadOptionsFile(const std::string& path);
 
 struct ParsedOptions {
-  std::map<std::string, std::string> own;   // kebab-case keys among `own_keys`
+  std::map<std::string, std::string> own;  // kebab-case keys among `own_keys`
   StorageOptions storage;
 };
 // Merges all sources. `command_line` holds "-o" items (comma lists already split) and `storage_options` the

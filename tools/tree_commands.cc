@@ -30,7 +30,8 @@ std::pair<int, T> Wait(Start start) {
 
 class Tree {
  public:
-  static Result<std::unique_ptr<Tree>> Open(const GlobalOptions& global, const std::string& uri, const std::string& path, const OpContext& ctx) {
+  static Result<std::unique_ptr<Tree>> Open(const GlobalOptions& global, const std::string& uri, const std::string& path,
+                                            const OpContext& ctx) {
     LANCEFS_ASSIGN_OR_RETURN(MountOptions options, MakeMountOptions(global, uri));
     LANCEFS_ASSIGN_OR_RETURN(const MountSource source, options.open_source());
     FilesystemOptions filesystem = options.filesystem;
@@ -41,7 +42,8 @@ class Tree {
     filesystem.make_append_area = nullptr;
     // Text is read once and front to back: what was printed need not be kept. Arrow files and Parquet are read from their end.
     constexpr uint64_t kSpillOfStreams = 64ULL << 20;
-    if (!path.ends_with(".parquet") && !path.ends_with(".arrow")) filesystem.spill_bytes = std::min(filesystem.spill_bytes, kSpillOfStreams);
+    if (!path.ends_with(".parquet") && !path.ends_with(".arrow"))
+      filesystem.spill_bytes = std::min(filesystem.spill_bytes, kSpillOfStreams);
     filesystem.state_directory = options.state_directory;
     auto tree = std::unique_ptr<Tree>(new Tree(ctx));
     LANCEFS_ASSIGN_OR_RETURN(tree->filesystem_, Filesystem::Make(std::move(filesystem), ctx));
@@ -58,9 +60,11 @@ class Tree {
     while (std::getline(parts, part, '/')) {
       if (part.empty()) continue;
       walked += (walked.empty() ? "" : "/") + part;
-      const auto [error, found] = Wait<EntryReply>([&](auto reply) { filesystem_->Lookup(entry.ino, part, caller_, ctx_, reply); });
+      const auto [error, found] =
+          Wait<EntryReply>([&](auto reply) { filesystem_->Lookup(entry.ino, part, caller_, ctx_, reply); });
       if (error == 0 && found.ino != 0 && S_ISLNK(found.attr.mode)) {
-        const auto [link_error, target] = Wait<std::string>([&](auto reply) { filesystem_->ReadLink(found.ino, caller_, ctx_, reply); });
+        const auto [link_error, target] =
+            Wait<std::string>([&](auto reply) { filesystem_->ReadLink(found.ino, caller_, ctx_, reply); });
         if (link_error != 0) return Failure(link_error, walked);
         const size_t slash = walked.rfind('/');
         const std::string folder = slash == std::string::npos ? "" : walked.substr(0, slash + 1);
@@ -95,13 +99,15 @@ class Tree {
   Status Read(const std::string& path, Take take) {
     LANCEFS_ASSIGN_OR_RETURN(const EntryReply entry, Walk(path));
     if (S_ISDIR(entry.attr.mode)) return Status::InvalidArgument(path + " is a folder; see `lancefs ls`");
-    const auto [error, opened] = Wait<OpenReply>([&](auto reply) { filesystem_->Open(entry.ino, O_RDONLY, caller_, ctx_, reply); });
+    const auto [error, opened] =
+        Wait<OpenReply>([&](auto reply) { filesystem_->Open(entry.ino, O_RDONLY, caller_, ctx_, reply); });
     if (error != 0) return Failure(error, path);
     const uint64_t handle = opened.handle;
     Status status;
     for (uint64_t offset = 0; status.ok();) {
       constexpr size_t kPiece = 1 << 20;
-      const auto [read_error, bytes] = Wait<Bytes>([&](auto reply) { filesystem_->Read(entry.ino, handle, offset, kPiece, caller_, ctx_, reply); });
+      const auto [read_error, bytes] =
+          Wait<Bytes>([&](auto reply) { filesystem_->Read(entry.ino, handle, offset, kPiece, caller_, ctx_, reply); });
       if (read_error != 0) {
         status = Failure(read_error, path);
       } else if (bytes.empty()) {
@@ -164,7 +170,8 @@ Status RunInfo(const GlobalOptions& global, const TreeArguments& arguments, cons
   LANCEFS_RETURN_NOT_OK(tree->Read("schema.txt", into(&schema)));
   const nlohmann::ordered_json json = nlohmann::ordered_json::parse(info, nullptr, false);
   std::string text;
-  for (const auto& [key, value] : json.items()) text += key + ": " + (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
+  for (const auto& [key, value] : json.items())
+    text += key + ": " + (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
   return WriteOut(Bytes::FromString(text + "\n" + schema));
 }
 

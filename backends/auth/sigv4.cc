@@ -120,8 +120,8 @@ std::string SigV4Authorization(const SigV4Request& request, const AwsCredentials
   const auto headers = SortedHeaders(request);
   const std::string names = SignedNames(headers);
   const std::string scope = std::string(date) + "/" + std::string(region) + "/" + std::string(service) + "/aws4_request";
-  const std::string to_sign = "AWS4-HMAC-SHA256\n" + std::string(amz_date) + "\n" + scope + "\n" +
-                              HexEncode(Sha256(Canonical(request, headers, names)));
+  const std::string to_sign =
+      "AWS4-HMAC-SHA256\n" + std::string(amz_date) + "\n" + scope + "\n" + HexEncode(Sha256(Canonical(request, headers, names)));
   const Sha256Digest key = cache->Get(credentials.secret_access_key, date, region, service);
   return "AWS4-HMAC-SHA256 Credential=" + credentials.access_key_id + "/" + scope + ", SignedHeaders=" + names +
          ", Signature=" + HexEncode(HmacSha256(View(key), to_sign));

@@ -22,10 +22,10 @@ inline constexpr std::string_view kUnsignedPayload = "UNSIGNED-PAYLOAD";
 
 struct SigV4Request {
   std::string_view method;
-  std::string_view path;   // encoded, starts with '/'
+  std::string_view path;                                     // encoded, starts with '/'
   std::vector<std::pair<std::string, std::string>> query;    // decoded names and values, any order
   std::vector<std::pair<std::string, std::string>> headers;  // all that are to be signed; lower-case names, with host
-  std::string_view payload_hash;  // hex, or kUnsignedPayload
+  std::string_view payload_hash;                             // hex, or kUnsignedPayload
 };
 
 // "AWS4" key derivation depends on date, region and service only: kept between requests.
@@ -35,8 +35,8 @@ class SigV4KeyCache {
 
  private:
   std::mutex mutex_;
-  std::string name_;   // guarded by mutex_
-  Sha256Digest key_{}; // guarded by mutex_
+  std::string name_;    // guarded by mutex_
+  Sha256Digest key_{};  // guarded by mutex_
 };
 
 // "20130524T000000Z"

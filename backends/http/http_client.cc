@@ -45,7 +45,8 @@ Future<HttpResponse> HttpClient::Send(HttpRequest request, const OpContext& ctx)
   const std::string origin = UrlOrigin(request.url);
   if (origin.starts_with("http://")) {
     if (!config_->allow_http) {
-      return Future<HttpResponse>::Ready(Status::InvalidArgument("plain HTTP to " + origin + " is not allowed; set allow_http=true to permit it"));
+      return Future<HttpResponse>::Ready(
+          Status::InvalidArgument("plain HTTP to " + origin + " is not allowed; set allow_http=true to permit it"));
     }
   } else if (!origin.starts_with("https://")) {
     return Future<HttpResponse>::Ready(Status::InvalidArgument("'" + origin + "' is not an http or https URL"));

@@ -34,13 +34,13 @@ struct HttpConfig {
   std::string ca_file;  // PEM bundle; "" = the system's
   std::string ca_path;  // directory of hashed certificates; "" = the system's
   std::chrono::milliseconds connect_timeout{5000};
-  std::chrono::milliseconds timeout{0};  // from connect to the last body byte; 0 = as long as bytes flow
+  std::chrono::milliseconds timeout{0};            // from connect to the last body byte; 0 = as long as bytes flow
   std::chrono::milliseconds stall_timeout{30000};  // less than 1 KiB/s for so long; 0 = for ever
   std::chrono::milliseconds pool_idle_timeout{90000};
   bool keep_idle_connections = true;
   bool http1_only = true;
   bool http2_only = false;
-  std::string proxy_url;  // "" = HTTP_PROXY and its kin
+  std::string proxy_url;             // "" = HTTP_PROXY and its kin
   std::string proxy_ca_certificate;  // PEM text
   std::string proxy_excludes;
   std::string user_agent;
@@ -62,10 +62,10 @@ struct HttpSink {
 
 struct HttpRequest {
   HttpMethod method = HttpMethod::kGet;
-  std::string url;          // absolute and percent-encoded; sent exactly so
-  HttpHeaders headers;      // sent as they are, besides Host, Content-Length and User-Agent
-  std::vector<Bytes> body;  // the concatenation is sent, without a copy
-  HttpSink sink;            // optional
+  std::string url;                  // absolute and percent-encoded; sent exactly so
+  HttpHeaders headers;              // sent as they are, besides Host, Content-Length and User-Agent
+  std::vector<Bytes> body;          // the concatenation is sent, without a copy
+  HttpSink sink;                    // optional
   uint64_t max_body = 64ull << 20;  // a longer answer is a failure
   // May be sent a second time on a fresh connection when a kept-alive one turns out to be dead.
   bool idempotent = true;
@@ -84,7 +84,7 @@ enum class HttpFailure {
 };
 
 struct HttpResponse {
-  int status = 0;  // may be set although `failure` is (a body that broke off)
+  int status = 0;       // may be set although `failure` is (a body that broke off)
   HttpHeaders headers;  // lower-case names
   Bytes body;
   HttpFailure failure = HttpFailure::kNone;

@@ -100,7 +100,7 @@ void HttpTransfer::SetMethod(CURL* easy) {
 }
 
 void HttpTransfer::SetConnection(CURL* easy) const {
-  const long version = config_->http2_only    ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+  const long version = config_->http2_only   ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
                        : config_->http1_only ? CURL_HTTP_VERSION_1_1
                                              : CURL_HTTP_VERSION_2TLS;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
@@ -117,7 +117,8 @@ void HttpTransfer::SetConnection(CURL* easy) const {
   if (!config_->proxy_url.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, config_->proxy_url.c_str());
   if (!config_->proxy_excludes.empty()) curl_easy_setopt(easy, CURLOPT_NOPROXY, config_->proxy_excludes.c_str());
   if (!config_->proxy_url.empty() && !config_->proxy_ca_certificate.empty()) {
-    curl_blob blob{const_cast<char*>(config_->proxy_ca_certificate.data()), config_->proxy_ca_certificate.size(), CURL_BLOB_NOCOPY};
+    curl_blob blob{const_cast<char*>(config_->proxy_ca_certificate.data()), config_->proxy_ca_certificate.size(),
+                   CURL_BLOB_NOCOPY};
     curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
   }
 }

@@ -64,8 +64,8 @@ class HttpTransfer {
   char error_text_[CURL_ERROR_SIZE] = {};
 
   HttpResponse response_;
-  size_t send_part_ = 0;     // which of request_.body is being sent
-  size_t send_offset_ = 0;   // how much of it is
+  size_t send_part_ = 0;    // which of request_.body is being sent
+  size_t send_offset_ = 0;  // how much of it is
   uint64_t sent_ = 0;
   bool body_started_ = false;
   bool too_long_ = false;
@@ -74,7 +74,7 @@ class HttpTransfer {
   uint8_t* to_ = nullptr;
   uint64_t room_ = 0;
   uint64_t received_ = 0;
-  std::string growing_;      // a body of unknown size
+  std::string growing_;  // a body of unknown size
 };
 
 class HttpLoop {

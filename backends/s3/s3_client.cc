@@ -82,10 +82,11 @@ class S3Call : public std::enable_shared_from_this<S3Call> {
 
   void Start(std::chrono::milliseconds delay) {
     if (client_->options_.skip_signature) return Send(nullptr, delay);
-    client_->options_.credentials->Get(ctx_).OnDone([self = shared_from_this(), delay](const Result<AwsCredentialsPtr>& credentials) {
-      if (!credentials.ok()) return self->promise_.Set(credentials.status());
-      self->Send(*credentials, delay);
-    });
+    client_->options_.credentials->Get(ctx_).OnDone(
+        [self = shared_from_this(), delay](const Result<AwsCredentialsPtr>& credentials) {
+          if (!credentials.ok()) return self->promise_.Set(credentials.status());
+          self->Send(*credentials, delay);
+        });
   }
 
  private:
@@ -150,7 +151,8 @@ class S3Call : public std::enable_shared_from_this<S3Call> {
       case HttpFailure::kTooLong: return promise_.Set(Status::Corruption(text));
       case HttpFailure::kProtocol: return promise_.Set(Status::IoError(text));
       case HttpFailure::kConnect:
-        if (!Retry()) promise_.Set(lost_answer_ && !request_.idempotent ? Status::UnknownOutcome(text) : Status::Unavailable(text));
+        if (!Retry())
+          promise_.Set(lost_answer_ && !request_.idempotent ? Status::UnknownOutcome(text) : Status::Unavailable(text));
         return;
       default: break;
     }
@@ -163,7 +165,8 @@ class S3Call : public std::enable_shared_from_this<S3Call> {
   // Learns from a refusal what the next attempt must do otherwise; each lesson once.
   bool Adapt(const HttpResponse& http) {
     const std::string region(http.header("x-amz-bucket-region"));
-    if (!region.empty() && region != client_->region() && !region_learned_ && (http.status == 301 || http.status == 307 || http.status == 400)) {
+    if (!region.empty() && region != client_->region() && !region_learned_ &&
+        (http.status == 301 || http.status == 307 || http.status == 400)) {
       region_learned_ = true;
       client_->set_region(region);
       return true;
@@ -279,7 +282,7 @@ HttpRequest S3Client::MakeHttpRequest(const S3Request& request, const AwsCredent
   if (credentials != nullptr) {
     std::string payload(kUnsignedPayload);
     if (!options_.unsigned_payload) {
-      payload = request.body.empty() ? std::string(kEmptySha256)
+      payload = request.body.empty()           ? std::string(kEmptySha256)
                 : request.payload_hash.empty() ? HexEncode(Sha256(request.body))
                                                : request.payload_hash;
     }
@@ -328,7 +331,8 @@ HttpHeaders S3Client::EncryptionHeaders() const {
     case S3Encryption::kKmsDsse: headers.emplace_back("x-amz-server-side-encryption", "aws:kms:dsse"); break;
   }
   const bool kms = options_.encryption == S3Encryption::kKms || options_.encryption == S3Encryption::kKmsDsse;
-  if (kms && !options_.kms_key_id.empty()) headers.emplace_back("x-amz-server-side-encryption-aws-kms-key-id", options_.kms_key_id);
+  if (kms && !options_.kms_key_id.empty())
+    headers.emplace_back("x-amz-server-side-encryption-aws-kms-key-id", options_.kms_key_id);
   if (!options_.bucket_key_enabled.empty()) {
     headers.emplace_back("x-amz-server-side-encryption-bucket-key-enabled", options_.bucket_key_enabled);
   }

@@ -32,10 +32,10 @@ struct S3Request {
   std::string payload_hash;  // hex SHA-256 of the body, if it is known already
   HttpSink sink;
   uint64_t max_body = 64ull << 20;
-  bool idempotent = true;        // may be sent again when its answer was lost
-  bool retry_conflict = false;   // 409 means "try again", not an answer
-  bool error_in_success = false; // a 200 may carry an error document
-  bool counted = true;           // in the metrics
+  bool idempotent = true;         // may be sent again when its answer was lost
+  bool retry_conflict = false;    // 409 means "try again", not an answer
+  bool error_in_success = false;  // a 200 may carry an error document
+  bool counted = true;            // in the metrics
 };
 
 struct S3Response {
@@ -56,9 +56,7 @@ class S3Client : public std::enable_shared_from_this<S3Client> {
   // (a request that is not idempotent may have been applied), kIoError (TLS, protocol), kCorruption
   // (more bytes than asked for), kStale (the object changed between attempts), kCancelled, ...
   Future<S3Response> Execute(S3Request request, const OpContext& ctx);
-  Result<S3Response> ExecuteAndWait(S3Request request, const OpContext& ctx) {
-    return Execute(std::move(request), ctx).Get(ctx);
-  }
+  Result<S3Response> ExecuteAndWait(S3Request request, const OpContext& ctx) { return Execute(std::move(request), ctx).Get(ctx); }
 
   // What an answer without success means; `what` says what was tried ("read", "list", ...).
   Status ErrorFrom(const S3Response& response, std::string_view what, const std::string& key) const;
@@ -82,7 +80,7 @@ class S3Client : public std::enable_shared_from_this<S3Client> {
   Metrics* const metrics_;
   mutable SigV4KeyCache keys_;
   mutable std::mutex mutex_;
-  std::string region_;                          // guarded by mutex_
+  std::string region_;                            // guarded by mutex_
   std::atomic<int64_t> clock_offset_seconds_{0};  // the server's clock minus ours
 };
 

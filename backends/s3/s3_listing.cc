@@ -15,7 +15,8 @@ Result<ObjectMeta> ParseContents(const XmlElement& contents) {
   if (meta.path.empty()) return Status::Corruption("a listed object has no key");
   const std::string_view size = contents.Text("Size");
   const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), meta.size);
-  if (error != std::errc() || end != size.data() + size.size()) return Status::Corruption("the listed size of '" + meta.path + "' is no number");
+  if (error != std::errc() || end != size.data() + size.size())
+    return Status::Corruption("the listed size of '" + meta.path + "' is no number");
   meta.etag = contents.Text("ETag");
   meta.last_modified_ns = ParseIsoDate(contents.Text("LastModified")).value_or(0);
   return meta;

@@ -29,8 +29,8 @@ struct S3Options {
   S3Checksum checksum = S3Checksum::kNone;
   S3Encryption encryption = S3Encryption::kNone;
   std::string kms_key_id;
-  std::string bucket_key_enabled;        // "", "true" or "false"
-  std::string customer_key_base64;       // kCustomerKey
+  std::string bucket_key_enabled;   // "", "true" or "false"
+  std::string customer_key_base64;  // kCustomerKey
   std::string customer_key_md5_base64;
   ClientOptions client;
   std::shared_ptr<AwsCredentialProvider> credentials;  // null with skip_signature

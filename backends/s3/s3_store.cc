@@ -43,8 +43,8 @@ bool TakeNumber(std::string_view* text, char end, uint64_t* value) {
 bool ParseContentRange(std::string_view text, ContentRange* range) {
   if (!text.starts_with("bytes ")) return false;
   text.remove_prefix(6);
-  return TakeNumber(&text, '-', &range->first) && TakeNumber(&text, '/', &range->last) && TakeNumber(&text, '\0', &range->total) &&
-         range->first <= range->last && range->last < range->total;
+  return TakeNumber(&text, '-', &range->first) && TakeNumber(&text, '/', &range->last) &&
+         TakeNumber(&text, '\0', &range->total) && range->first <= range->last && range->last < range->total;
 }
 
 std::string RangeText(const ByteRange& range) { return std::to_string(range.offset) + "-" + std::to_string(range.end()); }
@@ -78,7 +78,11 @@ SharedBuffers MakeBuffers(const RangePlan& plan) {
 class RangeRead {
  public:
   RangeRead(std::shared_ptr<S3Client> client, std::string path, RangePlan plan)
-      : client_(std::move(client)), path_(std::move(path)), plan_(std::move(plan)), buffers_(MakeBuffers(plan_)), left_(plan_.requests.size()) {}
+      : client_(std::move(client)),
+        path_(std::move(path)),
+        plan_(std::move(plan)),
+        buffers_(MakeBuffers(plan_)),
+        left_(plan_.requests.size()) {}
 
   Future<std::vector<Bytes>> future() const { return promise_.future(); }
 
@@ -115,8 +119,8 @@ class RangeRead {
     }
     if (got.first == range.offset && got.last + 1 < range.end() && got.last + 1 == got.total) return Beyond(range);
     if (got.first != range.offset || got.last + 1 != range.end() || http.body.size() != range.length) {
-      return Status::Corruption(what + "the server answered with bytes " + std::to_string(got.first) + "-" + std::to_string(got.last + 1) +
-                                " (" + std::to_string(http.body.size()) + " bytes)");
+      return Status::Corruption(what + "the server answered with bytes " + std::to_string(got.first) + "-" +
+                                std::to_string(got.last + 1) + " (" + std::to_string(http.body.size()) + " bytes)");
     }
     return CheckSameObject(http.header("etag"));
   }
@@ -163,11 +167,13 @@ class S3Store : public ObjectStore {
   const StoreTraits& traits() const override { return traits_; }
   std::string name() const override { return "s3://" + client_->options().bucket; }
 
-  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges, const OpContext& ctx) override {
+  Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
+                                             const OpContext& ctx) override {
     for (const ByteRange& range : ranges) {
       if (range.offset > kMaxObject || range.length > kMaxObject) {
-        return Future<std::vector<Bytes>>::Ready(Status::Corruption("bytes " + std::to_string(range.offset) + "+" + std::to_string(range.length) +
-                                                                    " lie beyond the end of " + client_->Name(path)));
+        return Future<std::vector<Bytes>>::Ready(Status::Corruption("bytes " + std::to_string(range.offset) + "+" +
+                                                                    std::to_string(range.length) + " lie beyond the end of " +
+                                                                    client_->Name(path)));
       }
     }
     RangePlan plan = PlanRanges(ranges, traits_.coalesce_gap, traits_.max_request);
@@ -221,7 +227,8 @@ class S3Store : public ObjectStore {
                        got.last - got.first + 1 == std::min(max_bytes, got.total) && http.body.size() == got.last - got.first + 1;
     if (!valid) {
       return Status::Corruption("read the end of " + client_->Name(path) + ": the server answered with '" +
-                                std::string(http.header("content-range")) + "' and " + std::to_string(http.body.size()) + " bytes");
+                                std::string(http.header("content-range")) + "' and " + std::to_string(http.body.size()) +
+                                " bytes");
     }
     return ObjectTail{std::move(http.body), got.total};
   }
@@ -239,7 +246,8 @@ class S3Store : public ObjectStore {
     ObjectMeta meta;
     meta.path = path;
     std::string_view length = http.header("content-length");
-    if (!TakeNumber(&length, '\0', &meta.size)) return Status::IoError("look up " + client_->Name(path) + ": the answer has no size");
+    if (!TakeNumber(&length, '\0', &meta.size))
+      return Status::IoError("look up " + client_->Name(path) + ": the answer has no size");
     meta.etag = http.header("etag");
     meta.last_modified_ns = ParseHttpDate(http.header("last-modified")).value_or(0);
     return std::optional<ObjectMeta>(std::move(meta));
@@ -258,7 +266,8 @@ class S3Store : public ObjectStore {
         result.truncated = true;
         return result;
       }
-      if (page.continuation == continuation) return Status::Corruption("list " + client_->Name(request.prefix) + ": the listing goes in circles");
+      if (page.continuation == continuation)
+        return Status::Corruption("list " + client_->Name(request.prefix) + ": the listing goes in circles");
       continuation = std::move(page.continuation);
     }
   }
@@ -339,7 +348,8 @@ Status S3Store::ProbeConditionalPut(const std::string& path, const OpContext& ct
   static std::mutex mutex;  // one probe at a time; others wait for its answer
   static auto* answers = new std::map<std::string, bool>;
   const std::string& endpoint = client_->options().endpoint;
-  if (endpoint.empty() || !client_->options().probe_conditional_put || endpoint.find(".amazonaws.com") != std::string::npos) return Status::OK();
+  if (endpoint.empty() || !client_->options().probe_conditional_put || endpoint.find(".amazonaws.com") != std::string::npos)
+    return Status::OK();
   std::lock_guard lock(mutex);
   auto known = answers->find(endpoint);
   if (known == answers->end()) {
@@ -371,9 +381,11 @@ Status S3Store::ProbeConditionalPut(const std::string& path, const OpContext& ct
 Result<PutOutcome> S3Store::PutIfAbsent(const std::string& path, Bytes bytes, const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
   if (!client_->options().conditional_put) {
-    return Status::NotSupported("create " + client_->Name(path) + ": conditional puts are switched off (aws_conditional_put=disabled)");
+    return Status::NotSupported("create " + client_->Name(path) +
+                                ": conditional puts are switched off (aws_conditional_put=disabled)");
   }
-  if (bytes.size() > kMaxConditionalPut) return Status::TooLarge("create " + client_->Name(path) + ": more than 5 GiB in one request");
+  if (bytes.size() > kMaxConditionalPut)
+    return Status::TooLarge("create " + client_->Name(path) + ": more than 5 GiB in one request");
   LANCEFS_RETURN_NOT_OK(ProbeConditionalPut(path, ctx));
   S3Request request = PutRequest(path, std::move(bytes));
   request.headers.emplace_back("if-none-match", "*");

@@ -48,7 +48,8 @@ std::optional<int64_t> ParseHttpDate(std::string_view text) {
   const size_t month = kMonths.find(text.substr(0, 3));
   if (month == std::string_view::npos || month % 3 != 0) return std::nullopt;
   text.remove_prefix(3);
-  if (!TakeChar(&text, ' ') || !TakeNumber(&text, 4, &year) || !TakeChar(&text, ' ') || !TakeTime(&text, &out)) return std::nullopt;
+  if (!TakeChar(&text, ' ') || !TakeNumber(&text, 4, &year) || !TakeChar(&text, ' ') || !TakeTime(&text, &out))
+    return std::nullopt;
   out.tm_mon = static_cast<int>(month / 3);
   out.tm_year = year - 1900;
   return ::timegm(&out) * kSecond;

@@ -143,12 +143,14 @@ class S3Writer : public ObjectWriter {
       request.headers.emplace_back("content-type", client_->options().client.default_content_type);
     }
     if (client_->options().checksum == S3Checksum::kSha256) request.headers.emplace_back("x-amz-checksum-algorithm", "SHA256");
-    if (client_->options().checksum == S3Checksum::kCrc64Nvme) request.headers.emplace_back("x-amz-checksum-algorithm", "CRC64NVME");
+    if (client_->options().checksum == S3Checksum::kCrc64Nvme)
+      request.headers.emplace_back("x-amz-checksum-algorithm", "CRC64NVME");
     LANCEFS_ASSIGN_OR_RETURN(const S3Response response, client_->ExecuteAndWait(std::move(request), ctx));
     if (!response.http.ok()) return client_->ErrorFrom(response, "start the upload of", path_);
     LANCEFS_ASSIGN_OR_RETURN(const XmlElement document, ParseXml(response.http.body.view()));
     upload_id_ = document.Text("UploadId");
-    if (upload_id_.empty()) return Status::Corruption("start the upload of " + client_->Name(path_) + ": the answer has no upload id");
+    if (upload_id_.empty())
+      return Status::Corruption("start the upload of " + client_->Name(path_) + ": the answer has no upload id");
     return Status::OK();
   }
 
@@ -175,15 +177,17 @@ class S3Writer : public ObjectWriter {
     // Hashing is work for the CPU pool, so that the caller can go on encoding.
     CpuPool().Submit([client = client_, request, promise, ctx = upload_ctx_, number, path = path_] {
       const auto checksum = client->AddChecksum(request.get());
-      client->Execute(std::move(*request), ctx).OnDone([client, promise, checksum, number, path](const Result<S3Response>& response) {
-        promise.Set(PartResultFrom(*client, response, checksum, number, path));
-      });
+      client->Execute(std::move(*request), ctx)
+          .OnDone([client, promise, checksum, number, path](const Result<S3Response>& response) {
+            promise.Set(PartResultFrom(*client, response, checksum, number, path));
+          });
     });
     return Status::OK();
   }
 
   static Result<PartResult> PartResultFrom(const S3Client& client, const Result<S3Response>& response,
-                                           const std::pair<std::string, std::string>& checksum, size_t number, const std::string& path) {
+                                           const std::pair<std::string, std::string>& checksum, size_t number,
+                                           const std::string& path) {
     if (!response.ok()) return response.status();
     const std::string what = "write part " + std::to_string(number) + " of";
     if (!(*response).http.ok()) return client.ErrorFrom(*response, what, path);

@@ -25,19 +25,21 @@ std::vector<uint32_t> ColumnsOf(const Field& field, const FieldColumns& columns,
   return out;
 }
 
-Result<std::unique_ptr<ColumnRead>> MakeColumnRead(const std::shared_ptr<LanceFile>& file, const Field& field, const FieldColumns& columns,
-                                                   const ColumnInfos& infos, RowSelection rows) {
+Result<std::unique_ptr<ColumnRead>> MakeColumnRead(const std::shared_ptr<LanceFile>& file, const Field& field,
+                                                   const FieldColumns& columns, const ColumnInfos& infos, RowSelection rows) {
   switch (file->version()) {
     case FileVersion::kV2_0: return MakeColumnReadV20(file, field, columns, infos, std::move(rows));
     case FileVersion::kV2_1:
     case FileVersion::kV2_2: return MakeColumnReadStructural(file, field, columns, infos, std::move(rows));
     default: break;
   }
-  return Status::NotSupported("reading data files of version " + std::string(FileVersionName(file->version())) + " is not supported");
+  return Status::NotSupported("reading data files of version " + std::string(FileVersionName(file->version())) +
+                              " is not supported");
 }
 
 Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::shared_ptr<LanceFile>& file,
-                                                                  std::vector<std::unique_ptr<ColumnRead>> reads, const OpContext& ctx) {
+                                                                  std::vector<std::unique_ptr<ColumnRead>> reads,
+                                                                  const OpContext& ctx) {
   std::vector<size_t> active(reads.size());
   for (size_t i = 0; i < reads.size(); ++i) active[i] = i;
   while (!active.empty()) {

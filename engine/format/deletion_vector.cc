@@ -28,7 +28,8 @@ Result<std::vector<uint32_t>> ReadArrowFile(const Bytes& bytes) {
   if (schema.num_fields() != 1 || schema.field(0)->name() != "row_id" || schema.field(0)->type()->id() != arrow::Type::UINT32) {
     return Bad("the schema is [" + schema.ToString() + "] instead of row_id: uint32");
   }
-  if (reader.num_record_batches() != 1) return Bad(std::to_string(reader.num_record_batches()) + " record batches instead of one");
+  if (reader.num_record_batches() != 1)
+    return Bad(std::to_string(reader.num_record_batches()) + " record batches instead of one");
   auto batch = reader.ReadRecordBatch(0);
   if (!batch.ok()) return Bad("no readable record batch: " + batch.status().message());
   const arrow::Status valid = (*batch)->ValidateFull();
@@ -46,7 +47,8 @@ void SortUnique(std::vector<uint32_t>* offsets) {
 
 }  // namespace
 
-Result<std::shared_ptr<const DeletionVector>> DeletionVector::Parse(const pb::DeletionFile& file, const Bytes& bytes, uint64_t physical_rows) {
+Result<std::shared_ptr<const DeletionVector>> DeletionVector::Parse(const pb::DeletionFile& file, const Bytes& bytes,
+                                                                    uint64_t physical_rows) {
   std::vector<uint32_t> offsets;
   switch (file.file_type()) {
     case pb::DeletionFile::ARROW_ARRAY: {
@@ -59,7 +61,9 @@ Result<std::shared_ptr<const DeletionVector>> DeletionVector::Parse(const pb::De
       offsets = values.MoveValue();
       break;
     }
-    default: return Status::NotSupported("deletion files of type " + std::to_string(static_cast<int>(file.file_type())) + " are not supported");
+    default:
+      return Status::NotSupported("deletion files of type " + std::to_string(static_cast<int>(file.file_type())) +
+                                  " are not supported");
   }
   SortUnique(&offsets);
   if (!offsets.empty() && offsets.back() >= physical_rows) {
@@ -67,7 +71,8 @@ Result<std::shared_ptr<const DeletionVector>> DeletionVector::Parse(const pb::De
   }
   // 0 stands for unknown.
   if (file.num_deleted_rows() != 0 && file.num_deleted_rows() != offsets.size()) {
-    return Bad(std::to_string(offsets.size()) + " rows are deleted, the manifest says " + std::to_string(file.num_deleted_rows()));
+    return Bad(std::to_string(offsets.size()) + " rows are deleted, the manifest says " +
+               std::to_string(file.num_deleted_rows()));
   }
   return std::shared_ptr<const DeletionVector>(new DeletionVector(std::move(offsets), physical_rows));
 }
@@ -75,7 +80,8 @@ Result<std::shared_ptr<const DeletionVector>> DeletionVector::Parse(const pb::De
 Result<std::shared_ptr<const DeletionVector>> DeletionVector::FromOffsets(std::vector<uint32_t> offsets, uint64_t physical_rows) {
   SortUnique(&offsets);
   if (!offsets.empty() && offsets.back() >= physical_rows) {
-    return Status::InvalidArgument("row " + std::to_string(offsets.back()) + " cannot be deleted, there are " + std::to_string(physical_rows));
+    return Status::InvalidArgument("row " + std::to_string(offsets.back()) + " cannot be deleted, there are " +
+                                   std::to_string(physical_rows));
   }
   return std::shared_ptr<const DeletionVector>(new DeletionVector(std::move(offsets), physical_rows));
 }
@@ -129,7 +135,8 @@ Result<Bytes> DeletionVector::Serialize(pb::DeletionFile::FileType type) const {
   if (arrow::util::Codec::IsAvailable(arrow::Compression::ZSTD)) {
     LANCEFS_ARROW_ASSIGN(options.codec, arrow::util::Codec::Create(arrow::Compression::ZSTD));
   }
-  LANCEFS_ARROW_ASSIGN(const std::shared_ptr<arrow::ipc::RecordBatchWriter> writer, arrow::ipc::MakeFileWriter(sink, schema, options));
+  LANCEFS_ARROW_ASSIGN(const std::shared_ptr<arrow::ipc::RecordBatchWriter> writer,
+                       arrow::ipc::MakeFileWriter(sink, schema, options));
   LANCEFS_ARROW_NOT_OK(writer->WriteRecordBatch(*batch));
   LANCEFS_ARROW_NOT_OK(writer->Close());
   LANCEFS_ARROW_ASSIGN(const std::shared_ptr<arrow::Buffer> written, sink->Finish());
@@ -138,7 +145,8 @@ Result<Bytes> DeletionVector::Serialize(pb::DeletionFile::FileType type) const {
 
 std::string DeletionFilePath(uint64_t fragment_id, const pb::DeletionFile& file) {
   const char* suffix = file.file_type() == pb::DeletionFile::BITMAP ? ".bin" : ".arrow";
-  return "_deletions/" + std::to_string(fragment_id) + "-" + std::to_string(file.read_version()) + "-" + std::to_string(file.id()) + suffix;
+  return "_deletions/" + std::to_string(fragment_id) + "-" + std::to_string(file.read_version()) + "-" +
+         std::to_string(file.id()) + suffix;
 }
 
 }  // namespace lancefs

@@ -20,7 +20,8 @@ class DeletionVector {
  public:
   // `bytes` is the whole file that `file` names; `physical_rows` are the fragment's rows, deleted ones included.
   // Errors: kCorruption (bytes that are no such file, an offset beyond the rows, a count other than the manifest's).
-  static Result<std::shared_ptr<const DeletionVector>> Parse(const pb::DeletionFile& file, const Bytes& bytes, uint64_t physical_rows);
+  static Result<std::shared_ptr<const DeletionVector>> Parse(const pb::DeletionFile& file, const Bytes& bytes,
+                                                             uint64_t physical_rows);
   // From offsets in any order, repeated or not. Errors: kInvalidArgument for an offset beyond the rows.
   static Result<std::shared_ptr<const DeletionVector>> FromOffsets(std::vector<uint32_t> offsets, uint64_t physical_rows);
 
@@ -41,7 +42,8 @@ class DeletionVector {
   Result<Bytes> Serialize(pb::DeletionFile::FileType type) const;
 
  private:
-  DeletionVector(std::vector<uint32_t> offsets, uint64_t physical_rows) : offsets_(std::move(offsets)), physical_rows_(physical_rows) {}
+  DeletionVector(std::vector<uint32_t> offsets, uint64_t physical_rows)
+      : offsets_(std::move(offsets)), physical_rows_(physical_rows) {}
 
   std::vector<uint32_t> offsets_;
   uint64_t physical_rows_;

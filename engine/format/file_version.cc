@@ -15,7 +15,8 @@ std::string_view FileVersionName(FileVersion version) {
 }
 
 Result<FileVersion> FileVersionFromName(std::string_view name) {
-  for (const FileVersion version : {FileVersion::kV0_1, FileVersion::kV2_0, FileVersion::kV2_1, FileVersion::kV2_2, FileVersion::kV2_3}) {
+  for (const FileVersion version :
+       {FileVersion::kV0_1, FileVersion::kV2_0, FileVersion::kV2_1, FileVersion::kV2_2, FileVersion::kV2_3}) {
     if (FileVersionName(version) == name) return version;
   }
   return Status::NotSupported("unknown Lance data file version '" + std::string(name) + "'");

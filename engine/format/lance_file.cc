@@ -25,7 +25,8 @@ Result<std::string> Unpack(const pb::Encoding& encoding, std::string_view type_n
   const std::string& url = any.type_url();
   const size_t slash = url.rfind('/');
   if (slash == std::string::npos || std::string_view(url).substr(slash + 1) != type_name) {
-    return Status::NotSupported("data file " + path + ": pages of type '" + url + "' are not supported (expected " + std::string(type_name) + ")");
+    return Status::NotSupported("data file " + path + ": pages of type '" + url + "' are not supported (expected " +
+                                std::string(type_name) + ")");
   }
   return any.value();
 }
@@ -35,22 +36,28 @@ std::string_view PageTypeName(FileVersion version) {
 }
 
 Result<std::vector<ByteRange>> Buffers(const google::protobuf::RepeatedField<uint64_t>& offsets,
-                                       const google::protobuf::RepeatedField<uint64_t>& sizes, uint64_t file_size, const std::string& path) {
-  if (offsets.size() != sizes.size()) return Bad(path, "a page has " + std::to_string(offsets.size()) + " buffer offsets but " + std::to_string(sizes.size()) + " sizes");
+                                       const google::protobuf::RepeatedField<uint64_t>& sizes, uint64_t file_size,
+                                       const std::string& path) {
+  if (offsets.size() != sizes.size())
+    return Bad(path,
+               "a page has " + std::to_string(offsets.size()) + " buffer offsets but " + std::to_string(sizes.size()) + " sizes");
   std::vector<ByteRange> buffers;
   buffers.reserve(static_cast<size_t>(offsets.size()));
   for (int i = 0; i < offsets.size(); ++i) {
     if (offsets[i] > file_size || sizes[i] > file_size - offsets[i]) {
-      return Bad(path, "a buffer at " + std::to_string(offsets[i]) + "+" + std::to_string(sizes[i]) + " lies beyond the end (" + std::to_string(file_size) + " bytes)");
+      return Bad(path, "a buffer at " + std::to_string(offsets[i]) + "+" + std::to_string(sizes[i]) + " lies beyond the end (" +
+                           std::to_string(file_size) + " bytes)");
     }
     buffers.push_back({offsets[i], sizes[i]});
   }
   return buffers;
 }
 
-Result<std::shared_ptr<const ColumnInfo>> ParseColumn(const Bytes& bytes, FileVersion version, uint64_t file_size, const std::string& path) {
+Result<std::shared_ptr<const ColumnInfo>> ParseColumn(const Bytes& bytes, FileVersion version, uint64_t file_size,
+                                                      const std::string& path) {
   pb::ColumnMetadata message;
-  if (bytes.size() > INT32_MAX || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Bad(path, "column metadata is no valid message");
+  if (bytes.size() > INT32_MAX || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Bad(path, "column metadata is no valid message");
   auto column = std::make_shared<ColumnInfo>();
   if (message.has_encoding() && message.encoding().has_direct()) {
     LANCEFS_ASSIGN_OR_RETURN(column->encoding, Unpack(message.encoding(), "lance.encodings.ColumnEncoding", path));
@@ -87,7 +94,8 @@ Status LanceFile::ReadFooter(uint64_t /*size_hint*/, const OpContext& ctx) {
   size_ = tail.object_size;
   tail_ = tail.bytes;
   tail_offset_ = tail.offset();
-  if (tail_.size() >= 4 && tail_.view().substr(tail_.size() - 4) != "LANC") return Bad(path_, "the magic LANC is missing at the end");
+  if (tail_.size() >= 4 && tail_.view().substr(tail_.size() - 4) != "LANC")
+    return Bad(path_, "the magic LANC is missing at the end");
   if (tail_.size() < kFooterSize) return Bad(path_, "the file has only " + std::to_string(size_) + " bytes");
 
   const uint8_t* footer = tail_.data() + tail_.size() - kFooterSize;
@@ -96,12 +104,16 @@ Status LanceFile::ReadFooter(uint64_t /*size_hint*/, const OpContext& ctx) {
   const auto global_table = LoadLittleEndian<uint64_t>(footer + 16);
   const auto num_global_buffers = LoadLittleEndian<uint32_t>(footer + 24);
   num_columns_ = LoadLittleEndian<uint32_t>(footer + 28);
-  LANCEFS_ASSIGN_OR_RETURN(version_, FileVersionFromFooter(LoadLittleEndian<uint16_t>(footer + 32), LoadLittleEndian<uint16_t>(footer + 34)));
+  LANCEFS_ASSIGN_OR_RETURN(
+      version_, FileVersionFromFooter(LoadLittleEndian<uint16_t>(footer + 32), LoadLittleEndian<uint16_t>(footer + 34)));
   if (version_ == FileVersion::kV0_1 || version_ == FileVersion::kV2_3) {
-    return Status::NotSupported("data file " + path_ + ": file version " + std::string(FileVersionName(version_)) + " is not supported");
+    return Status::NotSupported("data file " + path_ + ": file version " + std::string(FileVersionName(version_)) +
+                                " is not supported");
   }
   const uint64_t body = size_ - kFooterSize;
-  auto table_fits = [&](uint64_t position, uint64_t count) { return position <= body && count * kTableEntrySize <= body - position; };
+  auto table_fits = [&](uint64_t position, uint64_t count) {
+    return position <= body && count * kTableEntrySize <= body - position;
+  };
   if (num_columns_ > kMaxColumns || column_metadata_start > column_table || !table_fits(column_table, num_columns_) ||
       !table_fits(global_table, num_global_buffers)) {
     return Bad(path_, "the footer points outside the file");
@@ -127,7 +139,8 @@ Status LanceFile::ReadFooter(uint64_t /*size_hint*/, const OpContext& ctx) {
   return Status::OK();
 }
 
-Result<std::vector<std::shared_ptr<const ColumnInfo>>> LanceFile::Columns(const std::vector<uint32_t>& indices, const OpContext& ctx) {
+Result<std::vector<std::shared_ptr<const ColumnInfo>>> LanceFile::Columns(const std::vector<uint32_t>& indices,
+                                                                          const OpContext& ctx) {
   std::vector<std::shared_ptr<const ColumnInfo>> out(indices.size());
   std::vector<uint32_t> missing;
   {
@@ -181,7 +194,8 @@ Future<std::vector<Bytes>> LanceFile::ReadRangesAsync(std::vector<ByteRange> ran
   Promise<std::vector<Bytes>> promise;
   Future<std::vector<Bytes>> future = promise.future();
   store_->ReadRangesAsync(path_, std::move(remote), ctx)
-      .OnDone([promise, answers = std::move(answers), remote_index = std::move(remote_index)](const Result<std::vector<Bytes>>& result) mutable {
+      .OnDone([promise, answers = std::move(answers),
+               remote_index = std::move(remote_index)](const Result<std::vector<Bytes>>& result) mutable {
         if (!result.ok()) {
           promise.Set(result.status());
           return;

@@ -19,18 +19,18 @@
 namespace lancefs {
 
 struct PageInfo {
-  uint64_t first_row = 0;           // prefix sum of lengths, in the column's own domain
-  uint64_t length = 0;              // rows (2.1+) or values (2.0)
-  std::vector<ByteRange> buffers;   // page buffers in the file
-  std::string encoding;             // serialized ArrayEncoding (2.0) or PageLayout (2.1+)
+  uint64_t first_row = 0;          // prefix sum of lengths, in the column's own domain
+  uint64_t length = 0;             // rows (2.1+) or values (2.0)
+  std::vector<ByteRange> buffers;  // page buffers in the file
+  std::string encoding;            // serialized ArrayEncoding (2.0) or PageLayout (2.1+)
 };
 
 struct ColumnInfo {
   std::vector<PageInfo> pages;
-  uint64_t num_rows = 0;            // sum of the page lengths
-  std::vector<ByteRange> buffers;   // column buffers, normally none
-  std::string encoding;             // serialized v20::ColumnEncoding; empty = plain values
-  uint64_t data_bytes = 0;          // sum of all page buffer sizes
+  uint64_t num_rows = 0;           // sum of the page lengths
+  std::vector<ByteRange> buffers;  // column buffers, normally none
+  std::string encoding;            // serialized v20::ColumnEncoding; empty = plain values
+  uint64_t data_bytes = 0;         // sum of all page buffer sizes
 };
 
 class LanceFile {
@@ -68,13 +68,13 @@ class LanceFile {
   FileVersion version_ = FileVersion::kV2_0;
   uint64_t size_ = 0;
   uint32_t num_columns_ = 0;
-  Bytes tail_;                 // the file's last bytes
+  Bytes tail_;  // the file's last bytes
   uint64_t tail_offset_ = 0;
-  std::vector<ByteRange> column_metadata_;   // places of the ColumnMetadata messages
+  std::vector<ByteRange> column_metadata_;  // places of the ColumnMetadata messages
   std::vector<ByteRange> global_buffers_;
 
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<const ColumnInfo>> columns_;  // guarded by mutex_; null = not read yet
+  std::vector<std::shared_ptr<const ColumnInfo>> columns_;                 // guarded by mutex_; null = not read yet
   std::unordered_map<uint64_t, std::shared_ptr<const void>> page_states_;  // guarded by mutex_
 };
 

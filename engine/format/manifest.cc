@@ -61,8 +61,10 @@ void AppendSection(const std::string& message, std::string* out) {
   out->append(message);
 }
 
-Status CheckDataFile(const pb::DataFile& file, FileVersion default_version, bool mixed, const std::map<int32_t, bool>& leaf_by_id) {
-  LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
+Status CheckDataFile(const pb::DataFile& file, FileVersion default_version, bool mixed,
+                     const std::map<int32_t, bool>& leaf_by_id) {
+  LANCEFS_ASSIGN_OR_RETURN(const FileVersion version,
+                           FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
   const bool v1 = version == FileVersion::kV0_1;
   if (v1 != (default_version == FileVersion::kV0_1)) return Bad("data file " + file.path() + " mixes 0.1 with later versions");
   if (!mixed && version != default_version) {
@@ -71,8 +73,8 @@ Status CheckDataFile(const pb::DataFile& file, FileVersion default_version, bool
   }
   if (v1) return Status::OK();
   if (file.column_indices_size() != 0 && file.column_indices_size() != file.fields_size()) {
-    return Bad("data file " + file.path() + " has " + std::to_string(file.fields_size()) + " fields but " + std::to_string(file.column_indices_size()) +
-               " column indices");
+    return Bad("data file " + file.path() + " has " + std::to_string(file.fields_size()) + " fields but " +
+               std::to_string(file.column_indices_size()) + " column indices");
   }
   if (version == FileVersion::kV2_0) return Status::OK();
   for (int i = 0; i < file.column_indices_size(); ++i) {
@@ -105,13 +107,15 @@ std::optional<ParsedManifestName> ParseManifestName(std::string_view name) {
 
 Status CheckReaderFlags(const pb::Manifest& manifest) {
   const uint64_t unknown = manifest.reader_feature_flags() & ~kReadableFlags;
-  if (unknown != 0) return Status::NotSupported("the table needs reader features that lancefs does not know: flags " + FlagNames(unknown));
+  if (unknown != 0)
+    return Status::NotSupported("the table needs reader features that lancefs does not know: flags " + FlagNames(unknown));
   return CheckPairs(manifest);
 }
 
 Status CheckWriterFlags(const pb::Manifest& manifest) {
   const uint64_t unknown = manifest.writer_feature_flags() & ~kWritableFlags;
-  if (unknown != 0) return Status::NotSupported("the table needs writer features that lancefs does not know: flags " + FlagNames(unknown));
+  if (unknown != 0)
+    return Status::NotSupported("the table needs writer features that lancefs does not know: flags " + FlagNames(unknown));
   return CheckPairs(manifest);
 }
 
@@ -130,17 +134,20 @@ Result<ManifestFile> ParseManifestFile(const Bytes& file) {
   }
   const bool has_transaction = manifest->has_transaction_section() || manifest->has_transaction_section_deprecated();
   if (has_transaction) {
-    const uint64_t offset = manifest->has_transaction_section() ? manifest->transaction_section() : manifest->transaction_section_deprecated();
+    const uint64_t offset =
+        manifest->has_transaction_section() ? manifest->transaction_section() : manifest->transaction_section_deprecated();
     const Result<std::string_view> section = Section(file, offset, "the transaction section");
     pb::Transaction transaction;
     // A broken copy does not keep readers out; the .txn file may still have it.
-    if (section.ok() && transaction.ParseFromArray(section->data(), static_cast<int>(section->size()))) parsed.transaction = std::move(transaction);
+    if (section.ok() && transaction.ParseFromArray(section->data(), static_cast<int>(section->size())))
+      parsed.transaction = std::move(transaction);
   }
   parsed.manifest = std::move(manifest);
   return parsed;
 }
 
-std::string SerializeManifestFile(const pb::Manifest& manifest, const std::string& index_section, const pb::Transaction* transaction) {
+std::string SerializeManifestFile(const pb::Manifest& manifest, const std::string& index_section,
+                                  const pb::Transaction* transaction) {
   std::string out;
   pb::Manifest written = manifest;
   written.clear_index_section();
@@ -174,9 +181,11 @@ Result<Schema> SchemaFromManifest(const pb::Manifest& manifest) {
 }
 
 Result<FileVersion> DataVersion(const pb::Manifest& manifest) {
-  if (manifest.has_data_format() && !manifest.data_format().version().empty()) return FileVersionFromName(manifest.data_format().version());
+  if (manifest.has_data_format() && !manifest.data_format().version().empty())
+    return FileVersionFromName(manifest.data_format().version());
   for (const pb::DataFragment& fragment : manifest.fragments()) {
-    for (const pb::DataFile& file : fragment.files()) return FileVersionFromDataFile(file.file_major_version(), file.file_minor_version());
+    for (const pb::DataFile& file : fragment.files())
+      return FileVersionFromDataFile(file.file_major_version(), file.file_minor_version());
   }
   return (manifest.writer_feature_flags() & kFlagOldV2Format) != 0 ? FileVersion::kV2_2 : FileVersion::kV0_1;
 }
@@ -195,12 +204,14 @@ Status CheckStorageContract(const pb::Manifest& manifest, const Schema& schema) 
   uint64_t last_id = 0;
   bool first = true;
   for (const pb::DataFragment& fragment : manifest.fragments()) {
-    if (fragment.overlays_size() != 0) return Status::NotSupported("fragment " + std::to_string(fragment.id()) + " has data overlay files");
+    if (fragment.overlays_size() != 0)
+      return Status::NotSupported("fragment " + std::to_string(fragment.id()) + " has data overlay files");
     if (fragment.id() > UINT32_MAX) return Bad("fragment id " + std::to_string(fragment.id()) + " does not fit 32 bits");
     if (!first && fragment.id() == last_id) return Bad("two fragments have the id " + std::to_string(fragment.id()));
     first = false;
     last_id = fragment.id();
-    for (const pb::DataFile& file : fragment.files()) LANCEFS_RETURN_NOT_OK(CheckDataFile(file, default_version, mixed, leaf_by_id));
+    for (const pb::DataFile& file : fragment.files())
+      LANCEFS_RETURN_NOT_OK(CheckDataFile(file, default_version, mixed, leaf_by_id));
   }
   return Status::OK();
 }

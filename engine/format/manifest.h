@@ -12,8 +12,8 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
-#include "engine/format/schema.h"
 #include "engine/format/proto/table.pb.h"
+#include "engine/format/schema.h"
 
 namespace lancefs {
 
@@ -43,12 +43,12 @@ inline constexpr uint64_t kFlagSpilledLineage = 2048;
 inline constexpr uint64_t kFlagManagedBlobs = 16384;
 inline constexpr uint64_t kFlagNonReusableFieldIds = 32768;
 // What we read, and what we may commit on top of.
-inline constexpr uint64_t kReadableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig | kFlagBasePaths |
-                                           kFlagInlineTransactionOnly | kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse |
-                                           kFlagSpilledLineage;
-inline constexpr uint64_t kWritableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig | kFlagBasePaths |
-                                           kFlagInlineTransactionOnly | kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse |
-                                           kFlagSpilledLineage;
+inline constexpr uint64_t kReadableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig |
+                                           kFlagBasePaths | kFlagInlineTransactionOnly | kFlagCoveredIndex |
+                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage;
+inline constexpr uint64_t kWritableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig |
+                                           kFlagBasePaths | kFlagInlineTransactionOnly | kFlagCoveredIndex |
+                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage;
 
 // Errors: kNotSupported naming every unknown bit; kCorruption for paired bits set in one word only.
 Status CheckReaderFlags(const pb::Manifest& manifest);
@@ -57,15 +57,16 @@ Status CheckWriterFlags(const pb::Manifest& manifest);
 // A manifest file's parts.
 struct ManifestFile {
   std::shared_ptr<const pb::Manifest> manifest;
-  std::string index_section;                     // serialized IndexSection; empty = none
-  std::optional<pb::Transaction> transaction;    // inline copy, if it was there and readable
+  std::string index_section;                   // serialized IndexSection; empty = none
+  std::optional<pb::Transaction> transaction;  // inline copy, if it was there and readable
 };
 
 // Parses a whole manifest file. Errors: kCorruption with what is wrong and where.
 Result<ManifestFile> ParseManifestFile(const Bytes& file);
 // The file's bytes; sets the section offsets (fields 6 and 23) of the written message. A transaction
 // above 20 MiB is left out (the .txn file has it).
-std::string SerializeManifestFile(const pb::Manifest& manifest, const std::string& index_section, const pb::Transaction* transaction);
+std::string SerializeManifestFile(const pb::Manifest& manifest, const std::string& index_section,
+                                  const pb::Transaction* transaction);
 
 // Field tree with schema metadata. Errors: as SchemaFromProto.
 Result<Schema> SchemaFromManifest(const pb::Manifest& manifest);

@@ -40,14 +40,17 @@ Status ReadRuns(ByteReader* reader, const Container& container, uint64_t limit, 
     LANCEFS_RETURN_NOT_OK(reader->Read(&start));
     LANCEFS_RETURN_NOT_OK(reader->Read(&more));
     const uint32_t last = static_cast<uint32_t>(start) + more;
-    if (start < next || last > 0xFFFF) return Bad("run " + std::to_string(i) + " of key " + std::to_string(container.high >> 16) + " is out of order or too long");
+    if (start < next || last > 0xFFFF)
+      return Bad("run " + std::to_string(i) + " of key " + std::to_string(container.high >> 16) + " is out of order or too long");
     total += static_cast<uint32_t>(more) + 1;
     if (total > container.cardinality) break;
-    if ((container.high | last) >= limit) return Bad("value " + std::to_string(container.high | last) + " is not below " + std::to_string(limit));
+    if ((container.high | last) >= limit)
+      return Bad("value " + std::to_string(container.high | last) + " is not below " + std::to_string(limit));
     for (uint32_t low = start; low <= last; ++low) out->push_back(container.high | low);
     next = last + 1;
   }
-  if (total != container.cardinality) return Bad("the runs of key " + std::to_string(container.high >> 16) + " do not hold what was said");
+  if (total != container.cardinality)
+    return Bad("the runs of key " + std::to_string(container.high >> 16) + " do not hold what was said");
   return Status::OK();
 }
 
@@ -68,8 +71,10 @@ Status ReadBitset(ByteReader* reader, const Container& container, uint64_t limit
   std::span<const uint8_t> words;
   LANCEFS_RETURN_NOT_OK(reader->ReadSpan(kBitsetBytes, &words));
   uint32_t total = 0;
-  for (uint32_t i = 0; i < kBitsetBytes / 8; ++i) total += static_cast<uint32_t>(std::popcount(LoadLittleEndian<uint64_t>(words.data() + i * 8)));
-  if (total != container.cardinality) return Bad("the bits of key " + std::to_string(container.high >> 16) + " do not hold what was said");
+  for (uint32_t i = 0; i < kBitsetBytes / 8; ++i)
+    total += static_cast<uint32_t>(std::popcount(LoadLittleEndian<uint64_t>(words.data() + i * 8)));
+  if (total != container.cardinality)
+    return Bad("the bits of key " + std::to_string(container.high >> 16) + " do not hold what was said");
   for (uint32_t i = 0; i < kBitsetBytes / 8; ++i) {
     for (auto word = LoadLittleEndian<uint64_t>(words.data() + i * 8); word != 0; word &= word - 1) {
       LANCEFS_RETURN_NOT_OK(Append(container.high | (i * 64 + static_cast<uint32_t>(std::countr_zero(word))), limit, out));
@@ -130,9 +135,9 @@ Result<std::vector<uint32_t>> DecodeRoaring(std::span<const uint8_t> bytes, uint
     if (!offsets.empty() && LoadLittleEndian<uint32_t>(offsets.data() + i * 4) != reader.position()) {
       return Bad("container " + std::to_string(i) + " does not stand at its offset");
     }
-    const Status status = container.runs                        ? ReadRuns(&reader, container, limit, &values)
+    const Status status = container.runs                       ? ReadRuns(&reader, container, limit, &values)
                           : container.cardinality <= kMaxArray ? ReadArray(&reader, container, limit, &values)
-                                                                : ReadBitset(&reader, container, limit, &values);
+                                                               : ReadBitset(&reader, container, limit, &values);
     LANCEFS_RETURN_NOT_OK(status);
   }
   if (reader.remaining() != 0) return Bad(std::to_string(reader.remaining()) + " bytes follow the end");

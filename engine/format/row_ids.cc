@@ -24,7 +24,8 @@ std::string Interval(uint64_t start, uint64_t end) {
 // base + offsets of the given width; base 0 for u64 arrays.
 template <typename T>
 Result<std::vector<uint64_t>> Widen(uint64_t base, const std::string& packed) {
-  if (packed.size() % sizeof(T) != 0) return Bad("an array of " + std::to_string(packed.size()) + " bytes with items of " + std::to_string(sizeof(T)));
+  if (packed.size() % sizeof(T) != 0)
+    return Bad("an array of " + std::to_string(packed.size()) + " bytes with items of " + std::to_string(sizeof(T)));
   std::vector<uint64_t> values(packed.size() / sizeof(T));
   for (size_t i = 0; i < values.size(); ++i) {
     const uint64_t offset = LoadLittleEndian<T>(packed.data() + i * sizeof(T));
@@ -100,7 +101,8 @@ class Collector {
     if (bits.size() != slots / 8 + (slots % 8 == 0 ? 0 : 1)) {
       return Bad("a bitmap of " + std::to_string(bits.size()) + " bytes for " + Interval(range.start(), range.end()));
     }
-    if (slots % 8 != 0 && static_cast<uint8_t>(bits.back()) >> (slots % 8) != 0) return Bad("the padding of a bitmap is not zero");
+    if (slots % 8 != 0 && static_cast<uint8_t>(bits.back()) >> (slots % 8) != 0)
+      return Bad("the padding of a bitmap is not zero");
     uint64_t count = 0;
     for (const char byte : bits) count += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(byte)));
     LANCEFS_RETURN_NOT_OK(Reserve(count));
@@ -125,7 +127,8 @@ template <typename Message>
 Result<Message> ParseWhole(std::span<const uint8_t> bytes, uint64_t expected_rows) {
   Message message;
   if (expected_rows > kMaxRows) return Bad("a fragment of " + std::to_string(expected_rows) + " rows");
-  if (bytes.size() > INT32_MAX || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Bad("no valid message");
+  if (bytes.size() > INT32_MAX || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Bad("no valid message");
   // What a newer writer might have added could change the meaning.
   if (!message.GetReflection()->GetUnknownFields(message).empty()) return Bad("unknown fields");
   return message;
@@ -200,7 +203,8 @@ std::string EncodeRowIds(std::span<const uint64_t> ids) {
 }
 
 Result<std::vector<uint64_t>> DecodeRowVersions(std::span<const uint8_t> bytes, uint64_t expected_rows) {
-  LANCEFS_ASSIGN_OR_RETURN(const pb::RowDatasetVersionSequence sequence, ParseWhole<pb::RowDatasetVersionSequence>(bytes, expected_rows));
+  LANCEFS_ASSIGN_OR_RETURN(const pb::RowDatasetVersionSequence sequence,
+                           ParseWhole<pb::RowDatasetVersionSequence>(bytes, expected_rows));
   std::vector<uint64_t> versions;
   for (const pb::RowDatasetVersionRun& run : sequence.runs()) {
     // Only the number of rows counts, not the span's numbers.
@@ -208,7 +212,8 @@ Result<std::vector<uint64_t>> DecodeRowVersions(std::span<const uint8_t> bytes, 
     LANCEFS_RETURN_NOT_OK(collector.Add(run.span()));
     versions.insert(versions.end(), collector.ids().size(), run.version());
   }
-  if (versions.size() != expected_rows) return Bad(std::to_string(versions.size()) + " versions for a fragment of " + std::to_string(expected_rows) + " rows");
+  if (versions.size() != expected_rows)
+    return Bad(std::to_string(versions.size()) + " versions for a fragment of " + std::to_string(expected_rows) + " rows");
   return versions;
 }
 

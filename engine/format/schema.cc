@@ -98,7 +98,8 @@ Result<std::shared_ptr<arrow::DataType>> ParseDecimal(std::string_view logical) 
   return arrow::decimal256(static_cast<int32_t>(precision), static_cast<int32_t>(scale));
 }
 
-Result<std::shared_ptr<arrow::DataType>> ParseFixedSizeList(std::string_view logical, const std::vector<Field>& children, int depth);
+Result<std::shared_ptr<arrow::DataType>> ParseFixedSizeList(std::string_view logical, const std::vector<Field>& children,
+                                                            int depth);
 
 Result<std::shared_ptr<arrow::DataType>> ParseLogical(std::string_view logical, const std::vector<Field>& children, int depth) {
   if (depth > kMaxDepth) return Status::Corruption("the logical type is nested too deeply");
@@ -116,8 +117,10 @@ Result<std::shared_ptr<arrow::DataType>> ParseLogical(std::string_view logical, 
     if (list) return arrow::list(children[0].ToArrow());
     if (large_list) return arrow::large_list(children[0].ToArrow());
     const arrow::DataType& entries = *children[0].type;
-    if (entries.id() != arrow::Type::STRUCT || entries.num_fields() != 2) return Status::Corruption("a map's entries must be a struct of key and value");
-    return std::static_pointer_cast<arrow::DataType>(std::make_shared<arrow::MapType>(children[0].ToArrow()->WithNullable(false)));
+    if (entries.id() != arrow::Type::STRUCT || entries.num_fields() != 2)
+      return Status::Corruption("a map's entries must be a struct of key and value");
+    return std::static_pointer_cast<arrow::DataType>(
+        std::make_shared<arrow::MapType>(children[0].ToArrow()->WithNullable(false)));
   }
   if (logical.starts_with("fixed_size_list:")) return ParseFixedSizeList(logical, children, depth);
   if (logical.starts_with("fixed_size_binary:")) {
@@ -145,14 +148,16 @@ Result<std::shared_ptr<arrow::DataType>> ParseLogical(std::string_view logical, 
     const size_t middle = last == std::string_view::npos || last == 0 ? std::string_view::npos : rest.rfind(':', last - 1);
     if (middle == std::string_view::npos) return Status::Corruption("malformed logical type '" + std::string(logical) + "'");
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::DataType> value, ParseLogical(rest.substr(0, middle), {}, depth + 1));
-    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::DataType> index, ParseLogical(rest.substr(middle + 1, last - middle - 1), {}, depth + 1));
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::DataType> index,
+                             ParseLogical(rest.substr(middle + 1, last - middle - 1), {}, depth + 1));
     if (!arrow::is_integer(index->id())) return Status::Corruption("the index of '" + std::string(logical) + "' is no integer");
     return arrow::dictionary(std::move(index), std::move(value), rest.substr(last + 1) == "true");
   }
   return Status::NotSupported("unknown logical type '" + std::string(logical) + "'");
 }
 
-Result<std::shared_ptr<arrow::DataType>> ParseFixedSizeList(std::string_view logical, const std::vector<Field>& children, int depth) {
+Result<std::shared_ptr<arrow::DataType>> ParseFixedSizeList(std::string_view logical, const std::vector<Field>& children,
+                                                            int depth) {
   const size_t last = logical.rfind(':');
   if (last < 16) return Status::Corruption("malformed logical type '" + std::string(logical) + "'");
   LANCEFS_ASSIGN_OR_RETURN(const int64_t size, ParseInt(logical.substr(last + 1), logical));
@@ -187,8 +192,8 @@ pb::Field::Encoding LegacyEncoding(const Field& field) {
 
 Status CheckChildren(const Field& field) {
   const std::string& logical = field.logical_type;
-  const bool takes_children = logical == "struct" || logical.starts_with("list") || logical.starts_with("large_list") || logical == "map" ||
-                              logical.starts_with("fixed_size_list:struct:");
+  const bool takes_children = logical == "struct" || logical.starts_with("list") || logical.starts_with("large_list") ||
+                              logical == "map" || logical.starts_with("fixed_size_list:struct:");
   if (!takes_children && !field.children.empty()) {
     return Status::Corruption("field '" + field.name + "' of type " + logical + " has children");
   }
@@ -214,7 +219,8 @@ Result<Field> FieldFromArrow(const arrow::Field& arrow_field, int32_t* next_id, 
   field.nullable = arrow_field.nullable();
   if (arrow_field.metadata() != nullptr) {
     for (int64_t i = 0; i < arrow_field.metadata()->size(); ++i) {
-      if (arrow_field.metadata()->key(i) != "lance:field_id") field.metadata[arrow_field.metadata()->key(i)] = arrow_field.metadata()->value(i);
+      if (arrow_field.metadata()->key(i) != "lance:field_id")
+        field.metadata[arrow_field.metadata()->key(i)] = arrow_field.metadata()->value(i);
     }
   }
   std::shared_ptr<arrow::DataType> type = arrow_field.type();
@@ -225,15 +231,16 @@ Result<Field> FieldFromArrow(const arrow::Field& arrow_field, int32_t* next_id, 
     type = extension.storage_type();
   }
   const auto extension_name = field.metadata.find(kExtensionName);
-  if (extension_name != field.metadata.end() && (extension_name->second == "arrow.json" || extension_name->second == "lance.json")) {
+  if (extension_name != field.metadata.end() &&
+      (extension_name->second == "arrow.json" || extension_name->second == "lance.json")) {
     return Status::NotSupported("column '" + field.name + "': JSON columns cannot be created yet");
   }
   Result<std::string> logical = LogicalFromType(*type);
   if (!logical.ok()) return logical.status().WithContext("column '" + field.name + "'");
   field.logical_type = *logical;
   const bool struct_items = type->id() == arrow::Type::FIXED_SIZE_LIST && type->field(0)->type()->id() == arrow::Type::STRUCT;
-  const bool nested = type->id() == arrow::Type::STRUCT || type->id() == arrow::Type::LIST || type->id() == arrow::Type::LARGE_LIST ||
-                      type->id() == arrow::Type::MAP || struct_items;
+  const bool nested = type->id() == arrow::Type::STRUCT || type->id() == arrow::Type::LIST ||
+                      type->id() == arrow::Type::LARGE_LIST || type->id() == arrow::Type::MAP || struct_items;
   if (type->id() == arrow::Type::MAP && static_cast<const arrow::MapType&>(*type).keys_sorted()) {
     return Status::NotSupported("column '" + field.name + "': maps with sorted keys are not supported by Lance");
   }
@@ -358,13 +365,14 @@ Result<std::string> LogicalFromType(const arrow::DataType& type) {
     case arrow::Type::DURATION: return std::string("duration:") + UnitName(static_cast<const arrow::DurationType&>(type).unit());
     case arrow::Type::TIMESTAMP: {
       const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
-      return std::string("timestamp:") + UnitName(timestamp.unit()) + ":" + (timestamp.timezone().empty() ? "-" : timestamp.timezone());
+      return std::string("timestamp:") + UnitName(timestamp.unit()) + ":" +
+             (timestamp.timezone().empty() ? "-" : timestamp.timezone());
     }
     case arrow::Type::DECIMAL128:
     case arrow::Type::DECIMAL256: {
       const auto& decimal = static_cast<const arrow::DecimalType&>(type);
-      return std::string("decimal:") + (type.id() == arrow::Type::DECIMAL128 ? "128:" : "256:") + std::to_string(decimal.precision()) + ":" +
-             std::to_string(decimal.scale());
+      return std::string("decimal:") + (type.id() == arrow::Type::DECIMAL128 ? "128:" : "256:") +
+             std::to_string(decimal.precision()) + ":" + std::to_string(decimal.scale());
     }
     case arrow::Type::LIST:
     case arrow::Type::LARGE_LIST: {
@@ -375,8 +383,10 @@ Result<std::string> LogicalFromType(const arrow::DataType& type) {
       const auto& list = static_cast<const arrow::FixedSizeListType&>(type);
       const arrow::Field& item = *list.value_field();
       if (list.list_size() <= 0) return Status::NotSupported("fixed-size lists need a size above 0");
-      const bool bfloat16 = item.metadata() != nullptr && item.metadata()->Contains(kExtensionName) && *item.metadata()->Get(kExtensionName) == kBfloat16;
-      if (item.type()->id() == arrow::Type::LIST || item.type()->id() == arrow::Type::LARGE_LIST || item.type()->id() == arrow::Type::MAP) {
+      const bool bfloat16 = item.metadata() != nullptr && item.metadata()->Contains(kExtensionName) &&
+                            *item.metadata()->Get(kExtensionName) == kBfloat16;
+      if (item.type()->id() == arrow::Type::LIST || item.type()->id() == arrow::Type::LARGE_LIST ||
+          item.type()->id() == arrow::Type::MAP) {
         return Status::NotSupported("the type " + type.ToString() + " is not supported by Lance");
       }
       LANCEFS_ASSIGN_OR_RETURN(std::string inner, LogicalFromType(*item.type()));
@@ -410,8 +420,8 @@ Result<Schema> SchemaFromProto(const google::protobuf::RepeatedPtrField<pb::Fiel
     } else {
       const auto parent = by_id.find(message.parent_id());
       if (parent == by_id.end()) {
-        return Status::Corruption("field '" + message.name() + "' (id " + std::to_string(message.id()) + ") names the unknown parent " +
-                                  std::to_string(message.parent_id()));
+        return Status::Corruption("field '" + message.name() + "' (id " + std::to_string(message.id()) +
+                                  ") names the unknown parent " + std::to_string(message.parent_id()));
       }
       children[parent->second].push_back(static_cast<size_t>(i));
     }
@@ -457,14 +467,16 @@ Result<Schema> SchemaFromArrow(const arrow::Schema& arrow_schema) {
       return Status::InvalidArgument("the column name '" + arrow_field->name() + "' is used twice");
     }
     if (arrow_field->name().find('.') != std::string::npos) {
-      return Status::InvalidArgument("the column name '" + arrow_field->name() + "' holds a '.', which Lance does not allow at the top level");
+      return Status::InvalidArgument("the column name '" + arrow_field->name() +
+                                     "' holds a '.', which Lance does not allow at the top level");
     }
     LANCEFS_ASSIGN_OR_RETURN(Field field, FieldFromArrow(*arrow_field, &next_id, 0));
     LANCEFS_RETURN_NOT_OK(BuildTypes(&field, 0));
     schema.fields.push_back(std::move(field));
   }
   if (arrow_schema.metadata() != nullptr) {
-    for (int64_t i = 0; i < arrow_schema.metadata()->size(); ++i) schema.metadata[arrow_schema.metadata()->key(i)] = arrow_schema.metadata()->value(i);
+    for (int64_t i = 0; i < arrow_schema.metadata()->size(); ++i)
+      schema.metadata[arrow_schema.metadata()->key(i)] = arrow_schema.metadata()->value(i);
   }
   return schema;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <arrow/io/file.h>
 #include <arrow/ipc/reader.h>
-
 #include <sys/stat.h>
 
 #include "engine/arrow_status.h"

@@ -78,7 +78,8 @@ class DictionaryMerger {
     std::shared_ptr<arrow::Array> merged;
     ARROW_RETURN_NOT_OK(unifier->GetResultWithIndexType(type.index_type(), &merged));
     // A first dictionary with repeated values would have moved: append instead.
-    if (!merged->RangeEquals(*state->merged, 0, state->merged->length(), 0)) return arrow::Status::NotImplemented("repeated values");
+    if (!merged->RangeEquals(*state->merged, 0, state->merged->length(), 0))
+      return arrow::Status::NotImplemented("repeated values");
     state->merged = std::move(merged);
     return arrow::Status::OK();
   }
@@ -133,7 +134,8 @@ Result<std::unique_ptr<RowWriter>> MakeArrowWriter(bool file, std::shared_ptr<ar
   auto options = arrow::ipc::IpcWriteOptions::Defaults();
   options.use_threads = false;
   options.emit_dictionary_deltas = file;
-  auto writer = file ? arrow::ipc::MakeFileWriter(stream, schema, options) : arrow::ipc::MakeStreamWriter(stream, schema, options);
+  auto writer =
+      file ? arrow::ipc::MakeFileWriter(stream, schema, options) : arrow::ipc::MakeStreamWriter(stream, schema, options);
   if (!writer.ok()) return stream->Explain(writer.status());
   return std::unique_ptr<RowWriter>(new ArrowWriter(file, std::move(schema), std::move(stream), writer.MoveValueUnsafe()));
 }

@@ -80,14 +80,15 @@ Status ColumnBuilder::Init(const arrow::Field& field) {
     return width == 2 ? Status::OK() : Status::InvalidArgument("column '" + name + "': a bfloat16 must have 2 bytes");
   }
   LANCEFS_RETURN_NOT_OK(storage->num_fields() > 0 || storage->id() == arrow::Type::STRUCT ? InitNested(*storage)
-                                                                                         : InitScalar(*storage));
+                                                                                          : InitScalar(*storage));
   if (kind == Kind::kUtf8 || kind == Kind::kBinary || kind == Kind::kList || kind == Kind::kMap) values.Push<int32_t>(0);
   if (kind == Kind::kLargeUtf8 || kind == Kind::kLargeBinary || kind == Kind::kLargeList) values.Push<int64_t>(0);
   return Status::OK();
 }
 
 Status ColumnBuilder::InitScalar(const arrow::DataType& t) {
-  if (arrow::is_fixed_width(t.id()) && t.id() != arrow::Type::BOOL) width = static_cast<const arrow::FixedWidthType&>(t).bit_width() / 8;
+  if (arrow::is_fixed_width(t.id()) && t.id() != arrow::Type::BOOL)
+    width = static_cast<const arrow::FixedWidthType&>(t).bit_width() / 8;
   switch (t.id()) {
     case arrow::Type::NA: kind = Kind::kNull; break;
     case arrow::Type::BOOL: kind = Kind::kBool; break;
@@ -146,7 +147,8 @@ Status ColumnBuilder::InitNested(const arrow::DataType& t) {
       // The entries are objects with the keys "key" and "value", whatever the fields are called.
       kind = Kind::kMap;
       const auto& map = static_cast<const arrow::MapType&>(t);
-      return AddChild(arrow::Field("entries", arrow::struct_({map.key_field()->WithName("key"), map.item_field()->WithName("value")}),
+      return AddChild(arrow::Field("entries",
+                                   arrow::struct_({map.key_field()->WithName("key"), map.item_field()->WithName("value")}),
                                    /*nullable=*/false));
     }
     default: return Status::NotSupported("column '" + name + "': text cannot be read into the type " + t.ToString());
@@ -428,7 +430,8 @@ Result<std::shared_ptr<arrow::ArrayData>> ColumnBuilder::FinishData() {
   if (offsets || !IsNested()) buffers.push_back(kind == Kind::kNull ? nullptr : values.Finish());
   if (kind == Kind::kNull) buffers.resize(1);
   if (HasEmptyText()) buffers.push_back(data.Finish());
-  auto array = arrow::ArrayData::Make(storage, length, std::move(buffers), std::move(parts), kind == Kind::kNull ? length : null_count_);
+  auto array =
+      arrow::ArrayData::Make(storage, length, std::move(buffers), std::move(parts), kind == Kind::kNull ? length : null_count_);
   length = 0;
   null_count_ = 0;
   if (offsets) PushOffset(0);

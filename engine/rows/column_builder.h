@@ -139,8 +139,8 @@ class ColumnBuilder {
   int32_t precision = 0;
   int32_t scale = 0;
   int64_t length = 0;
-  GrowBuffer values;   // fixed-width values, or offsets
-  GrowBuffer data;     // bytes of variable-width values
+  GrowBuffer values;  // fixed-width values, or offsets
+  GrowBuffer data;    // bytes of variable-width values
   std::vector<std::unique_ptr<ColumnBuilder>> children;
   // For the reader of objects: the last object that had this field.
   uint64_t seen = 0;

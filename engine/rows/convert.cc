@@ -37,7 +37,8 @@ bool IsFloat(Type::type id) { return id == Type::HALF_FLOAT || id == Type::FLOAT
 bool IsDate(Type::type id) { return id == Type::DATE32 || id == Type::DATE64; }
 bool IsTime(Type::type id) { return id == Type::TIME32 || id == Type::TIME64; }
 bool IsList(Type::type id) {
-  return id == Type::LIST || id == Type::LARGE_LIST || id == Type::FIXED_SIZE_LIST || id == Type::LIST_VIEW || id == Type::LARGE_LIST_VIEW;
+  return id == Type::LIST || id == Type::LARGE_LIST || id == Type::FIXED_SIZE_LIST || id == Type::LIST_VIEW ||
+         id == Type::LARGE_LIST_VIEW;
 }
 bool IsZoned(const arrow::DataType& type) { return !static_cast<const arrow::TimestampType&>(type).timezone().empty(); }
 
@@ -124,7 +125,8 @@ Result<ArrayPtr> Converter::Decode(ArrayPtr in) {
       case Type::STRING_VIEW: return CopyStrings<arrow::LargeStringBuilder, arrow::StringViewArray>(*in);
       case Type::BINARY_VIEW: return CopyStrings<arrow::LargeBinaryBuilder, arrow::BinaryViewArray>(*in);
       case Type::LIST_VIEW: {
-        LANCEFS_ARROW_ASSIGN(in, arrow::ListArray::FromListView(static_cast<const arrow::ListViewArray&>(*in), arrow::default_memory_pool()));
+        LANCEFS_ARROW_ASSIGN(
+            in, arrow::ListArray::FromListView(static_cast<const arrow::ListViewArray&>(*in), arrow::default_memory_pool()));
         break;
       }
       case Type::LARGE_LIST_VIEW: {
@@ -159,7 +161,8 @@ Result<ArrayPtr> Converter::Shape(ArrayPtr in, const arrow::Field& target) {
   } else if (IsList(to->id()) && IsList(from_id)) {
     LANCEFS_ASSIGN_OR_RETURN(out, ShapeList(in, to));
   } else if (to->id() == Type::STRUCT && from_id == Type::STRUCT) {
-    LANCEFS_ASSIGN_OR_RETURN(out, ShapeStruct(static_cast<const arrow::StructArray&>(*in), static_cast<const arrow::StructType&>(*to)));
+    LANCEFS_ASSIGN_OR_RETURN(
+        out, ShapeStruct(static_cast<const arrow::StructArray&>(*in), static_cast<const arrow::StructType&>(*to)));
   } else if (to->id() == Type::MAP && from_id == Type::MAP) {
     LANCEFS_ASSIGN_OR_RETURN(out, ShapeMap(in, to));
   } else {
@@ -231,19 +234,21 @@ Result<ArrayPtr> Converter::ShapeList(ArrayPtr in, const TypePtr& to) {
     const auto& list = static_cast<const arrow::FixedSizeListArray&>(*in);
     const int64_t size = list.list_type()->list_size();
     ArrayPtr values = list.values()->Slice(list.offset() * size, list.length() * size);
-    LANCEFS_ASSIGN_OR_RETURN(values, ShapeChild(values, value_field->nullable() || in->null_count() == 0
-                                                            ? *value_field
-                                                            : *value_field->WithNullable(true)));
+    LANCEFS_ASSIGN_OR_RETURN(
+        values,
+        ShapeChild(values, value_field->nullable() || in->null_count() == 0 ? *value_field : *value_field->WithNullable(true)));
     std::shared_ptr<arrow::Buffer> bitmap;
     if (in->null_count() > 0) {
-      LANCEFS_ARROW_ASSIGN(bitmap, arrow::internal::CopyBitmap(arrow::default_memory_pool(), in->null_bitmap_data(), in->offset(), in->length()));
+      LANCEFS_ARROW_ASSIGN(
+          bitmap, arrow::internal::CopyBitmap(arrow::default_memory_pool(), in->null_bitmap_data(), in->offset(), in->length()));
     }
     return std::make_shared<arrow::FixedSizeListArray>(to, in->length(), values, bitmap, in->null_count());
   }
   // A copy whose values are just those of these rows.
   LANCEFS_ARROW_ASSIGN(const ArrayPtr own, arrow::Concatenate({in}));
   const bool large = wanted->id() == Type::LARGE_LIST;
-  ArrayPtr values = large ? static_cast<const arrow::LargeListArray&>(*own).values() : static_cast<const arrow::ListArray&>(*own).values();
+  ArrayPtr values =
+      large ? static_cast<const arrow::LargeListArray&>(*own).values() : static_cast<const arrow::ListArray&>(*own).values();
   LANCEFS_ASSIGN_OR_RETURN(values, ShapeChild(values, *value_field));
   auto data = own->data()->Copy();
   data->type = large ? arrow::large_list(value_field) : arrow::list(value_field);
@@ -290,9 +295,11 @@ Result<ArrayPtr> Converter::ShapeStruct(const arrow::StructArray& in, const arro
   }
   std::shared_ptr<arrow::Buffer> bitmap;
   if (in.null_count() > 0) {
-    LANCEFS_ARROW_ASSIGN(bitmap, arrow::internal::CopyBitmap(arrow::default_memory_pool(), in.null_bitmap_data(), in.offset(), in.length()));
+    LANCEFS_ARROW_ASSIGN(
+        bitmap, arrow::internal::CopyBitmap(arrow::default_memory_pool(), in.null_bitmap_data(), in.offset(), in.length()));
   }
-  return std::make_shared<arrow::StructArray>(arrow::struct_(to.fields()), in.length(), std::move(children), bitmap, in.null_count());
+  return std::make_shared<arrow::StructArray>(arrow::struct_(to.fields()), in.length(), std::move(children), bitmap,
+                                              in.null_count());
 }
 
 Result<ArrayPtr> Converter::ShapeMap(const ArrayPtr& in, const TypePtr& to) {
@@ -301,7 +308,8 @@ Result<ArrayPtr> Converter::ShapeMap(const ArrayPtr& in, const TypePtr& to) {
   const auto& map = static_cast<const arrow::MapArray&>(*own);
   LANCEFS_ASSIGN_OR_RETURN(const ArrayPtr keys, ShapeChild(map.keys(), *target.key_field()));
   LANCEFS_ASSIGN_OR_RETURN(const ArrayPtr items, ShapeChild(map.items(), *target.item_field()));
-  return std::make_shared<arrow::MapArray>(to, map.length(), map.value_offsets(), keys, items, map.null_bitmap(), map.null_count());
+  return std::make_shared<arrow::MapArray>(to, map.length(), map.value_offsets(), keys, items, map.null_bitmap(),
+                                           map.null_count());
 }
 
 // Where and why a column did not convert: the first row that fails alone.
@@ -324,7 +332,7 @@ RowError Locate(const ArrayPtr& column, const arrow::Field& target, uint64_t fir
   }
   RowError error;
   if (bad > 0) {
-    error.row = first_row + static_cast<uint64_t>(bad) ;
+    error.row = first_row + static_cast<uint64_t>(bad);
     (void)converter.Shape(column->Slice(bad - 1, 1), target);
   }
   error.column = target.name() + (converter.path().empty() ? "" : "." + converter.path());
@@ -443,7 +451,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> ConvertBatch(const std::shared_ptr<a
 }
 
 Status CheckSchema(const arrow::Schema& schema, const arrow::Schema& target, std::optional<RowError>* error) {
-  LANCEFS_ARROW_ASSIGN(const auto empty, arrow::RecordBatch::MakeEmpty(std::make_shared<arrow::Schema>(schema.fields(), schema.metadata())));
+  LANCEFS_ARROW_ASSIGN(const auto empty,
+                       arrow::RecordBatch::MakeEmpty(std::make_shared<arrow::Schema>(schema.fields(), schema.metadata())));
   return ConvertBatch(empty, std::make_shared<arrow::Schema>(target.fields(), target.metadata()), 0, error).status();
 }
 

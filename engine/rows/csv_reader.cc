@@ -23,7 +23,8 @@ std::string Shown(std::string_view value) { return std::string("\"").append(Shor
 RowError FromFault(const CsvFault& fault, uint64_t row, const std::vector<std::string>& names) {
   RowError error;
   error.row = row;
-  if (fault.column) error.column = *fault.column < names.size() ? names[*fault.column] : "field " + std::to_string(*fault.column + 1);
+  if (fault.column)
+    error.column = *fault.column < names.size() ? names[*fault.column] : "field " + std::to_string(*fault.column + 1);
   if (fault.column) error.value = Shown(fault.value);
   error.reason = fault.reason;
   return error;
@@ -50,7 +51,8 @@ class CsvChunkParser : public ChunkParser {
 
   Result<std::shared_ptr<arrow::RecordBatch>> Parse(int64_t max_rows, std::optional<RowError>* error) override {
     if (!indexed_) {
-      if (chunk_.too_long) return Refuse(RowError{1, "", "", "the row is longer than 256 MiB; is a closing quote missing?"}, error);
+      if (chunk_.too_long)
+        return Refuse(RowError{1, "", "", "the row is longer than 256 MiB; is a closing quote missing?"}, error);
       grid_.Index(chunk_.begin, chunk_.end);
       indexed_ = true;
     }
@@ -299,7 +301,8 @@ Result<std::shared_ptr<arrow::Schema>> InferSchema(ChunkSource& source, char sep
   uint64_t rows = 0;
   bool more = true;
   while (more) {
-    if (chunk.too_long) return ToStatus(RowError{rows + 1, "", "", "the row is longer than 256 MiB; is a closing quote missing?"});
+    if (chunk.too_long)
+      return ToStatus(RowError{rows + 1, "", "", "the row is longer than 256 MiB; is a closing quote missing?"});
     grid.Index(chunk.begin, chunk.end);
     CsvCell cell;
     for (size_t row = 0; row < grid.rows(); ++row) {

@@ -93,13 +93,16 @@ std::string Article(const std::string& noun) {
 }  // namespace
 
 std::string FaultText(Fault fault, const ColumnBuilder& builder) {
-  const std::string type = builder.kind == Kind::kUuid ? "uuid" : builder.kind == Kind::kBFloat16 ? "bfloat16" : builder.storage->ToString();
+  const std::string type = builder.kind == Kind::kUuid       ? "uuid"
+                           : builder.kind == Kind::kBFloat16 ? "bfloat16"
+                                                             : builder.storage->ToString();
   switch (fault) {
     case Fault::kRange: return "is out of range for " + type;
     case Fault::kPrecision: return "does not fit " + type + " without loss";
     case Fault::kNull: return "is null, but the column is not nullable";
     case Fault::kLength:
-      return builder.kind == Kind::kFixedList ? "does not have " + std::to_string(builder.width) + " values" : "does not have the length of " + type;
+      return builder.kind == Kind::kFixedList ? "does not have " + std::to_string(builder.width) + " values"
+                                              : "does not have the length of " + type;
     case Fault::kUtf8: return "is not valid UTF-8";
     default: break;
   }

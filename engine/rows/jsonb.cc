@@ -162,8 +162,8 @@ class JsonbPrinter {
     if (n == 9) {
       Double(static_cast<double>(SignedBigEndian(rest.first(8))) / PowerOfTen(scale));
     } else if (n == 17 || n == 18) {
-      const auto value = static_cast<__int128>(static_cast<unsigned __int128>(BigEndian(rest.first(8))) << 64 |
-                                               BigEndian(rest.subspan(8, 8)));
+      const auto value =
+          static_cast<__int128>(static_cast<unsigned __int128>(BigEndian(rest.first(8))) << 64 | BigEndian(rest.subspan(8, 8)));
       Double(static_cast<double>(value) / PowerOfTen(scale));
     } else if (n == 33 || n == 34) {
       auto value = arrow::Decimal256::FromBigEndian(rest.data(), 32);

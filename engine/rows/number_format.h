@@ -14,9 +14,9 @@ namespace lancefs {
 
 // Room that a call may use, quotes not counted.
 inline constexpr int kMaxIntegerText = 20;
-inline constexpr int kMaxDoubleText = 48;   // 24 used; the rest is scratch
-inline constexpr int kMaxFloatText = 48;    // 19 used; the rest is scratch
-inline constexpr int kMaxDateText = 24;     // years of 64 bits
+inline constexpr int kMaxDoubleText = 48;  // 24 used; the rest is scratch
+inline constexpr int kMaxFloatText = 48;   // 19 used; the rest is scratch
+inline constexpr int kMaxDateText = 24;    // years of 64 bits
 inline constexpr int kMaxTimeText = 40;
 inline constexpr int kMaxTimestampText = kMaxDateText + 20;
 inline constexpr int kMaxInt128Text = 40;
@@ -202,12 +202,14 @@ inline char* WriteFraction(char* p, uint32_t value) {
   return p + kDigits;
 }
 
-// "hh:mm:ss[.fraction]", all digits of the unit. kDigits: 0, 3, 6 or 9. Values outside a day keep their hours. Room: kMaxTimeText.
+// "hh:mm:ss[.fraction]", all digits of the unit. kDigits: 0, 3, 6 or 9. Values outside a day keep their hours. Room:
+// kMaxTimeText.
 template <int kDigits>
 inline char* WriteTime(char* p, int64_t value) {
   using namespace number_internal;
   constexpr int64_t kPerSecond = static_cast<int64_t>(kPow10[kDigits]);
-  if (static_cast<uint64_t>(value) >= static_cast<uint64_t>(86400 * kPerSecond)) return WriteTimeSlow(p, value, kPerSecond, kDigits);
+  if (static_cast<uint64_t>(value) >= static_cast<uint64_t>(86400 * kPerSecond))
+    return WriteTimeSlow(p, value, kPerSecond, kDigits);
   const auto seconds = static_cast<uint32_t>(static_cast<uint64_t>(value) / kPerSecond);
   const auto fraction = static_cast<uint32_t>(static_cast<uint64_t>(value) % kPerSecond);
   PutPair(p, seconds / 3600);

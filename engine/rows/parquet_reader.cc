@@ -20,7 +20,10 @@ class ParquetReader : public TypedReader {
  public:
   ParquetReader(std::unique_ptr<parquet::arrow::FileReader> file, std::unique_ptr<arrow::RecordBatchReader> batches,
                 const RowReaderOptions& options)
-      : TypedReader(options), file_(std::move(file)), batches_(std::move(batches)), expected_(file_->parquet_reader()->metadata()->num_rows()) {}
+      : TypedReader(options),
+        file_(std::move(file)),
+        batches_(std::move(batches)),
+        expected_(file_->parquet_reader()->metadata()->num_rows()) {}
 
  protected:
   Result<BatchPtr> NextRaw() override {
@@ -33,7 +36,8 @@ class ParquetReader : public TypedReader {
     if (batch != nullptr) {
       seen_ += batch->num_rows();
     } else if (seen_ != expected_) {
-      return Status::InvalidArgument("the Parquet file promises " + std::to_string(expected_) + " rows and has " + std::to_string(seen_));
+      return Status::InvalidArgument("the Parquet file promises " + std::to_string(expected_) + " rows and has " +
+                                     std::to_string(seen_));
     }
     return batch;
   }
@@ -64,7 +68,8 @@ Result<std::unique_ptr<RowReader>> Open(const std::string& path, const RowReader
   arrow_properties.set_batch_size(BatchRows(*parquet_file->metadata(), options));
   arrow_properties.set_pre_buffer(false);
   std::unique_ptr<parquet::arrow::FileReader> reader;
-  LANCEFS_ARROW_ASSIGN(reader, parquet::arrow::FileReader::Make(arrow::default_memory_pool(), std::move(parquet_file), arrow_properties));
+  LANCEFS_ARROW_ASSIGN(reader,
+                       parquet::arrow::FileReader::Make(arrow::default_memory_pool(), std::move(parquet_file), arrow_properties));
   std::shared_ptr<arrow::Schema> schema;
   LANCEFS_ARROW_NOT_OK(reader->GetSchema(&schema));
   LANCEFS_ARROW_ASSIGN(auto batches, reader->GetRecordBatchReader());

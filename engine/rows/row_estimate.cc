@@ -69,7 +69,7 @@ uint64_t TextWidth(const arrow::DataType& type) {
     case Type::BINARY:
     case Type::LARGE_BINARY:
     case Type::BINARY_VIEW: return 4 + 4;  // padding
-    case Type::FIXED_SIZE_BINARY:  // a uuid is the longer of its forms
+    case Type::FIXED_SIZE_BINARY:          // a uuid is the longer of its forms
       return std::max<uint64_t>(40, (static_cast<const arrow::FixedSizeBinaryType&>(type).byte_width() + 2) / 3 * 4 + 4);
     case Type::FIXED_SIZE_LIST: {
       const auto& list = static_cast<const arrow::FixedSizeListType&>(type);
@@ -126,7 +126,9 @@ double Expansion(const arrow::DataType& type) {
     case Type::MAP: {
       const auto& element = *type.field(0)->type();
       // An element may take a single bit (bools) and be as wide as its type allows.
-      const double bytes = element.id() == Type::BOOL || element.id() == Type::NA ? 0.125 : std::max(1.0, arrow::is_fixed_width(element) ? element.bit_width() / 8.0 : 4.0);
+      const double bytes = element.id() == Type::BOOL || element.id() == Type::NA
+                               ? 0.125
+                               : std::max(1.0, arrow::is_fixed_width(element) ? element.bit_width() / 8.0 : 4.0);
       worst = (static_cast<double>(TextWidth(element)) + 6) / bytes;
       break;
     }

@@ -22,8 +22,8 @@ namespace lancefs {
 // Where a refused value stands. Rows count from 1 (text: header not counted), 0 = unknown.
 struct RowError {
   uint64_t row = 0;
-  std::string column;   // empty = the row as a whole
-  std::string value;    // shortened
+  std::string column;  // empty = the row as a whole
+  std::string value;   // shortened
   std::string reason;
 };
 

@@ -354,7 +354,8 @@ std::string Quoted(TextStyle style, std::string_view text) {
   const JsonEscapes& escapes = style == TextStyle::kJson ? kJsonEscapes : kJsonInCsvEscapes;
   const std::string_view quote = style == TextStyle::kJson ? "\"" : "\"\"";
   out += quote;
-  for (const char c : text) out.append(escapes.entry[static_cast<uint8_t>(c)].text, escapes.entry[static_cast<uint8_t>(c)].length);
+  for (const char c : text)
+    out.append(escapes.entry[static_cast<uint8_t>(c)].text, escapes.entry[static_cast<uint8_t>(c)].length);
   out += quote;
   return out;
 }
@@ -365,7 +366,8 @@ class Preparer {
   // What nested values are written in.
   static constexpr TextStyle kInner = kStyle == TextStyle::kJson ? TextStyle::kJson : TextStyle::kJsonInCsv;
 
-  Preparer(TextColumn* column, const arrow::Field* field, char separator) : column_(*column), field_(field), separator_(separator) {}
+  Preparer(TextColumn* column, const arrow::Field* field, char separator)
+      : column_(*column), field_(field), separator_(separator) {}
 
   Status Run(std::shared_ptr<arrow::Array> array) {
     if (field_ != nullptr) {
@@ -380,7 +382,8 @@ class Preparer {
     column_.array = std::move(array);
     column_.separator = separator_;
     column_.offset = this->array().offset();
-    if (this->array().type_id() != Type::NA && this->array().null_count() > 0) column_.validity = this->array().null_bitmap_data();
+    if (this->array().type_id() != Type::NA && this->array().null_count() > 0)
+      column_.validity = this->array().null_bitmap_data();
     return Dispatch();
   }
 
@@ -517,7 +520,8 @@ class Preparer {
     const auto& list = static_cast<const arrow::BaseListType&>(type());
     switch (type().id()) {
       case Type::LIST: return ListOf<int32_t, ListByOffsets<int32_t>>(static_cast<const arrow::ListArray&>(array()), list);
-      case Type::LARGE_LIST: return ListOf<int64_t, ListByOffsets<int64_t>>(static_cast<const arrow::LargeListArray&>(array()), list);
+      case Type::LARGE_LIST:
+        return ListOf<int64_t, ListByOffsets<int64_t>>(static_cast<const arrow::LargeListArray&>(array()), list);
       case Type::LIST_VIEW:
         column_.sizes = reinterpret_cast<const int32_t*>(Buffer(2)) + array().offset();
         return ListOf<int32_t, ListByView<int32_t>>(static_cast<const arrow::ListViewArray&>(array()), list);

@@ -59,14 +59,14 @@ struct TextColumn {
   // For nulls that no bitmap of this array tells (null arrays, null dictionary values, run-end encoding); may be null.
   bool (*is_null)(const TextColumn& column, int64_t row) = nullptr;
 
-  const void* values = nullptr;   // fixed-width values, offsets, views, indices, run ends; starts at the first row
-  const void* sizes = nullptr;    // list views; starts at the first row
-  const uint8_t* data = nullptr;  // bytes of strings; bits of booleans (bit `offset + row`)
-  int32_t width = 0;              // fixed-size binary and list, decimals; dictionaries: number of values
-  int32_t scale = 0;              // decimals
-  char separator = ',';           // CSV strings
-  size_t fixed_width = 0;         // what `write` puts at most between two calls of Room
-  std::string name;               // for messages
+  const void* values = nullptr;    // fixed-width values, offsets, views, indices, run ends; starts at the first row
+  const void* sizes = nullptr;     // list views; starts at the first row
+  const uint8_t* data = nullptr;   // bytes of strings; bits of booleans (bit `offset + row`)
+  int32_t width = 0;               // fixed-size binary and list, decimals; dictionaries: number of values
+  int32_t scale = 0;               // decimals
+  char separator = ',';            // CSV strings
+  size_t fixed_width = 0;          // what `write` puts at most between two calls of Room
+  std::string name;                // for messages
   std::vector<TextConstant> keys;  // of structs: `{"a":`, `,"b":`
   std::vector<TextColumn> children;
   std::shared_ptr<arrow::Array> array;  // keeps everything above alive

@@ -32,10 +32,10 @@ Result<std::unique_ptr<ByteSource>> OpenByteSource(const std::string& path, Comp
 struct TextChunk {
   std::unique_ptr<char[]> memory;
   char* begin = nullptr;
-  char* end = nullptr;      // kPadding writable zero bytes follow
+  char* end = nullptr;  // kPadding writable zero bytes follow
   bool first = false;
   bool last = false;
-  bool too_long = false;    // its record exceeds kMaxRecordBytes; nothing follows
+  bool too_long = false;  // its record exceeds kMaxRecordBytes; nothing follows
 };
 
 // How many bytes of the front are whole records; 0 if not one is. `first`: the text starts the file.

@@ -130,7 +130,8 @@ Fault TakeTime(std::string_view* text, arrow::TimeUnit::type unit, int64_t* seco
   int minute = 0;
   int second = 0;
   const char* p = text->data();
-  if (text->size() < 8 || !Digits2(p, &hour) || p[2] != ':' || !Digits2(p + 3, &minute) || p[5] != ':' || !Digits2(p + 6, &second)) {
+  if (text->size() < 8 || !Digits2(p, &hour) || p[2] != ':' || !Digits2(p + 3, &minute) || p[5] != ':' ||
+      !Digits2(p + 6, &second)) {
     return Fault::kType;
   }
   if (hour > 23 || minute > 59 || second > 59) return Fault::kType;
@@ -326,7 +327,7 @@ Fault HalfFromDouble(double value, uint16_t* out) {
     return Fault::kNone;
   }
   int exponent = 0;
-  const double fraction = std::frexp(magnitude, &exponent);  // [0.5, 1)
+  const double fraction = std::frexp(magnitude, &exponent);                       // [0.5, 1)
   const auto rounded = static_cast<uint32_t>(std::nearbyint(fraction * 2048.0));  // 1024..2048
   *out = sign | static_cast<uint16_t>(((exponent + 13) << 10) + rounded);
   return Fault::kNone;
@@ -437,8 +438,8 @@ std::string Shorten(std::string_view value) {
     const auto byte = static_cast<unsigned char>(value[at]);
     const size_t length = byte < 0x80 ? 1 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
     if (out.size() + 4 > kMost && (at + length < value.size() || out.size() + length > kMost)) return out + "...";
-    const bool good = byte >= 0x20 && byte != 0x7f && at + length <= value.size() &&
-                      simdjson::validate_utf8(value.data() + at, length);
+    const bool good =
+        byte >= 0x20 && byte != 0x7f && at + length <= value.size() && simdjson::validate_utf8(value.data() + at, length);
     if (good) {
       out.append(value.substr(at, length));
       at += length;

@@ -84,9 +84,11 @@ uint64_t TypeBytes(const arrow::DataType& type) {
 
 // A file whose columns we cannot find must be refused: its fields would read as missing, that is as nulls.
 Status CheckReadable(const pb::DataFile& file) {
-  LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
+  LANCEFS_ASSIGN_OR_RETURN(const FileVersion version,
+                           FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
   if (version == FileVersion::kV0_1 || version == FileVersion::kV2_3) {
-    return Status::NotSupported("data file " + file.path() + ": reading file version " + std::string(FileVersionName(version)) + " is not supported");
+    return Status::NotSupported("data file " + file.path() + ": reading file version " + std::string(FileVersionName(version)) +
+                                " is not supported");
   }
   if (file.column_indices_size() != file.fields_size()) {
     return Status::NotSupported("data file " + file.path() + ": the manifest does not say which columns its fields are in");
@@ -146,7 +148,8 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
       if (HasColumn(field, columns)) wanted.push_back(RestrictTo(field, columns));
     }
     if (wanted.empty()) continue;
-    auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), &fragment, ctx]() mutable -> Result<OpenFile> {
+    auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), &fragment,
+                 ctx]() mutable -> Result<OpenFile> {
       OpenFile opened;
       LANCEFS_ASSIGN_OR_RETURN(opened.file, dataset->OpenDataFile(file, ctx));
       std::vector<uint32_t> indices;
@@ -185,9 +188,11 @@ RowSelection FragmentReader::LiveRows(uint64_t start, uint64_t end) const {
   return deletions_->LiveRanges(start, end);
 }
 
-Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplitStruct(const Field& field, const RowSelection& rows, const OpContext& ctx) const {
+Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplitStruct(const Field& field, const RowSelection& rows,
+                                                                      const OpContext& ctx) const {
   if (field.logical_type != "struct") {
-    return Status::NotSupported("the parts of column '" + field.name + "' are stored in several data files, which is supported for structs only");
+    return Status::NotSupported("the parts of column '" + field.name +
+                                "' are stored in several data files, which is supported for structs only");
   }
   std::vector<Part> parts;
   for (const OpenFile& file : files_) {
@@ -202,7 +207,8 @@ Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplitStruct(const Fiel
   return MergeParts(field, parts, static_cast<int64_t>(CountRows(rows)));
 }
 
-Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(const std::vector<Field>& fields, const RowSelection& rows,
+Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(const std::vector<Field>& fields,
+                                                                               const RowSelection& rows,
                                                                                const OpContext& ctx) const {
   std::vector<std::shared_ptr<arrow::Array>> out(fields.size());
   struct FileJob {
@@ -240,7 +246,8 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(c
   } else {
     std::vector<Future<Arrays>> running;
     for (FileJob* job : busy) {
-      running.push_back(Async<Arrays>(BlockingPool(), [job, ctx] { return RunColumnReads(job->file->file, std::move(job->reads), ctx); }));
+      running.push_back(
+          Async<Arrays>(BlockingPool(), [job, ctx] { return RunColumnReads(job->file->file, std::move(job->reads), ctx); }));
     }
     for (const auto& future : running) results.push_back(future.Get(OpContext()));  // jobs live on this stack
   }
@@ -251,8 +258,8 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(c
   return out;
 }
 
-Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::Read(const std::vector<Field>& fields, const RowSelection& rows,
-                                                                        const OpContext& ctx) const {
+Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::Read(const std::vector<Field>& fields,
+                                                                        const RowSelection& rows, const OpContext& ctx) const {
   if (fields.empty()) return std::vector<std::shared_ptr<arrow::Array>>();
   const uint64_t count = CountRows(rows);
   if (count == 0 || !BetterReadSpan(rows, count)) return ReadExactly(fields, rows, ctx);
@@ -260,7 +267,8 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::Read(const st
   LANCEFS_ASSIGN_OR_RETURN(auto arrays, ReadExactly(fields, {span}, ctx));
   LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> bits, arrow::AllocateEmptyBitmap(static_cast<int64_t>(span.length())));
   for (const RowRange& range : rows) {
-    arrow::bit_util::SetBitsTo(bits->mutable_data(), static_cast<int64_t>(range.start - span.start), static_cast<int64_t>(range.length()), true);
+    arrow::bit_util::SetBitsTo(bits->mutable_data(), static_cast<int64_t>(range.start - span.start),
+                               static_cast<int64_t>(range.length()), true);
   }
   const arrow::Datum mask(std::make_shared<arrow::BooleanArray>(static_cast<int64_t>(span.length()), bits));
   LANCEFS_RETURN_NOT_OK(ParallelFor(arrays.size(), [&](size_t i) -> Status {

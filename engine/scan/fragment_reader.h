@@ -24,8 +24,8 @@ Field PruneField(const Field& field, const std::vector<std::vector<std::string>>
 class FragmentReader {
  public:
   // Opens the data files that hold any of `fields`, their column metadata and the deletion file, all at once.
-  static Result<std::shared_ptr<FragmentReader>> Open(std::shared_ptr<const Dataset> dataset, size_t index, const std::vector<Field>& fields,
-                                                      const OpContext& ctx);
+  static Result<std::shared_ptr<FragmentReader>> Open(std::shared_ptr<const Dataset> dataset, size_t index,
+                                                      const std::vector<Field>& fields, const OpContext& ctx);
 
   uint64_t id() const { return id_; }
   uint64_t physical_rows() const { return physical_rows_; }
@@ -34,7 +34,8 @@ class FragmentReader {
   // The live rows in [start, end).
   RowSelection LiveRows(uint64_t start, uint64_t end) const;
   // One array a field, with exactly the rows of `rows`. `fields` must have been among those of Open.
-  Result<std::vector<std::shared_ptr<arrow::Array>>> Read(const std::vector<Field>& fields, const RowSelection& rows, const OpContext& ctx) const;
+  Result<std::vector<std::shared_ptr<arrow::Array>>> Read(const std::vector<Field>& fields, const RowSelection& rows,
+                                                          const OpContext& ctx) const;
   // Arrow bytes that one row of those fields takes, about.
   uint64_t EstimateRowBytes(const std::vector<Field>& fields) const;
   // _rowid and _rowaddr values of the rows.

@@ -42,11 +42,11 @@ bool IsPseudoColumn(const std::string& name) { return name == kRowId || name == 
 struct Plan {
   std::shared_ptr<const Dataset> dataset;
   ScanOptions options;
-  std::vector<SelectItem> items;           // of the output
-  std::shared_ptr<arrow::Schema> schema;   // of the output
-  std::vector<Field> early;                // read first, for the filter
-  std::vector<Field> late;                 // read for surviving rows only
-  std::vector<Field> all;                  // early and late
+  std::vector<SelectItem> items;          // of the output
+  std::shared_ptr<arrow::Schema> schema;  // of the output
+  std::vector<Field> early;               // read first, for the filter
+  std::vector<Field> late;                // read for surviving rows only
+  std::vector<Field> all;                 // early and late
   bool filter_needs_row_id = false;
   bool filter_needs_row_address = false;
   bool output_needs_row_id = false;
@@ -110,7 +110,8 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
   if (options.with_row_address) fields.push_back(arrow::field(kRowAddress, arrow::uint64()));
   std::set<std::string> names;
   for (const auto& field : fields) {
-    if (!names.insert(field->name()).second) return Status::InvalidArgument("the column '" + field->name() + "' is selected twice");
+    if (!names.insert(field->name()).second)
+      return Status::InvalidArgument("the column '" + field->name() + "' is selected twice");
   }
   const auto arrow_schema = dataset->arrow_schema();
   plan->schema = arrow::schema(std::move(fields), options.select ? nullptr : arrow_schema->metadata());
@@ -125,7 +126,8 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
   Paths early_paths = filter_paths;
   Paths late_paths;
   for (const auto& path : output_paths) {
-    const bool shared = std::any_of(filter_paths.begin(), filter_paths.end(), [&](const auto& other) { return other[0] == path[0]; });
+    const bool shared =
+        std::any_of(filter_paths.begin(), filter_paths.end(), [&](const auto& other) { return other[0] == path[0]; });
     (shared ? early_paths : late_paths).insert(path);
   }
   plan->early = FieldsFor(schema, early_paths);
@@ -143,8 +145,9 @@ std::shared_ptr<arrow::RecordBatch> MakeInput(const std::vector<Field>& fields, 
   return arrow::RecordBatch::Make(arrow::schema(std::move(arrow_fields)), rows, arrays);
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> AddPseudoColumns(const FragmentReader& reader, const RowSelection& rows, bool row_id, bool row_address,
-                                                             std::shared_ptr<arrow::RecordBatch> batch, const OpContext& ctx) {
+Result<std::shared_ptr<arrow::RecordBatch>> AddPseudoColumns(const FragmentReader& reader, const RowSelection& rows, bool row_id,
+                                                             bool row_address, std::shared_ptr<arrow::RecordBatch> batch,
+                                                             const OpContext& ctx) {
   if (row_id) {
     LANCEFS_ASSIGN_OR_RETURN(auto ids, reader.RowIds(rows, ctx));
     LANCEFS_ARROW_ASSIGN(batch, batch->AddColumn(batch->num_columns(), arrow::field(kRowId, arrow::uint64()), ids));
@@ -199,8 +202,9 @@ Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece
   LANCEFS_ASSIGN_OR_RETURN(Arrays late, piece.reader->Read(plan.late, piece.rows, ctx));
   Arrays arrays = std::move(piece.early);
   arrays.insert(arrays.end(), late.begin(), late.end());
-  LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(*piece.reader, piece.rows, plan.output_needs_row_id, plan.output_needs_row_address,
-                                                        MakeInput(plan.all, arrays, piece.count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto input,
+                           AddPseudoColumns(*piece.reader, piece.rows, plan.output_needs_row_id, plan.output_needs_row_address,
+                                            MakeInput(plan.all, arrays, piece.count), ctx));
   Arrays columns;
   for (const SelectItem& item : plan.items) {
     if (item.path.empty()) {
@@ -230,7 +234,8 @@ Result<uint64_t> BytesOf(const arrow::RecordBatch& batch) {
 }
 
 // The first stage: `rows` of the fragment that pass the filter. Up to `finish_rows` of them are finished at once.
-Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> reader, RowSelection rows, uint64_t finish_rows, const OpContext& ctx) {
+Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> reader, RowSelection rows, uint64_t finish_rows,
+                       const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
   Found found;
   Piece& piece = found.piece;
@@ -238,8 +243,9 @@ Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> r
   piece.count = static_cast<int64_t>(CountRows(rows));
   piece.rows = std::move(rows);
   LANCEFS_ASSIGN_OR_RETURN(piece.early, piece.reader->Read(plan.early, piece.rows, ctx));
-  LANCEFS_ASSIGN_OR_RETURN(auto input, AddPseudoColumns(*piece.reader, piece.rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
-                                                        MakeInput(plan.early, piece.early, piece.count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto input,
+                           AddPseudoColumns(*piece.reader, piece.rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
+                                            MakeInput(plan.early, piece.early, piece.count), ctx));
   found.rows = static_cast<uint64_t>(piece.count);
   LANCEFS_ASSIGN_OR_RETURN(found.early_bytes, BytesOf(*input));
   LANCEFS_ASSIGN_OR_RETURN(const auto mask, EvaluateFilter(*plan.options.filter, *input));
@@ -279,16 +285,17 @@ class ScanStream : public BatchStream {
   // A fragment to read: which rows of it (live-row numbers), and its reader once opened.
   struct Source {
     size_t index = 0;
-    uint64_t live_start = 0;                    // live-row range of the fragment that is wanted
+    uint64_t live_start = 0;  // live-row range of the fragment that is wanted
     uint64_t live_end = 0;
-    std::vector<uint64_t> take;                 // or: exactly these live-row numbers, ascending
+    std::vector<uint64_t> take;  // or: exactly these live-row numbers, ascending
     Future<std::shared_ptr<FragmentReader>> reader;
   };
 
   Status AddTakeSources(const std::vector<size_t>& indices);
   void OpenAhead();
   Result<RowSelection> RowsOf(const Source& source, const FragmentReader& reader) const;
-  // Whether remaining_ has rows of current_; false at the end, and where a fragment would have to be waited for and `may_wait` is false.
+  // Whether remaining_ has rows of current_; false at the end, and where a fragment would have to be waited for and `may_wait` is
+  // false.
   Result<bool> HaveRows(bool may_wait, const OpContext& ctx);
   uint64_t RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const;
   void SawFirstPiece(uint64_t bytes, uint64_t rows);
@@ -299,23 +306,23 @@ class ScanStream : public BatchStream {
   bool filtered() const { return plan_->options.filter != nullptr; }
 
   std::shared_ptr<const Plan> plan_;
-  OpContext cancel_;                 // of all jobs; cancelled with the stream
-  std::deque<Source> sources_;       // front = the one being cut into pieces
+  OpContext cancel_;            // of all jobs; cancelled with the stream
+  std::deque<Source> sources_;  // front = the one being cut into pieces
   std::shared_ptr<FragmentReader> current_;
-  RowSelection remaining_;           // rows of the front source that are not yet in a job
-  uint64_t piece_rows_ = 0;          // of the next piece of the first (or only) stage
+  RowSelection remaining_;   // rows of the front source that are not yet in a job
+  uint64_t piece_rows_ = 0;  // of the next piece of the first (or only) stage
   uint64_t max_piece_rows_ = 0;
-  uint64_t output_rows_ = 0;         // of the second stage, whose output takes about batch_bytes
-  uint64_t seen_row_bytes_ = 0;      // that the columns of the first (or only) stage took in the first piece; 0 = not known yet
+  uint64_t output_rows_ = 0;           // of the second stage, whose output takes about batch_bytes
+  uint64_t seen_row_bytes_ = 0;        // that the columns of the first (or only) stage took in the first piece; 0 = not known yet
   std::deque<Future<Found>> filters_;  // first stage
-  Piece found_;                      // survivors that are being cut into pieces of the second stage
-  uint64_t found_offset_ = 0;        // rows of found_.early that are in jobs already
+  Piece found_;                        // survivors that are being cut into pieces of the second stage
+  uint64_t found_offset_ = 0;          // rows of found_.early that are in jobs already
   std::deque<Future<std::shared_ptr<arrow::RecordBatch>>> jobs_;  // second, or only, stage
-  std::shared_ptr<arrow::RecordBatch> batch_;  // being delivered
+  std::shared_ptr<arrow::RecordBatch> batch_;                     // being delivered
   size_t window_ = 1;
   size_t ahead_ = 1;
-  uint64_t skip_ = 0;                // output rows to drop (with a filter only)
-  uint64_t left_ = 0;                // output rows still wanted
+  uint64_t skip_ = 0;  // output rows to drop (with a filter only)
+  uint64_t left_ = 0;  // output rows still wanted
 };
 
 Status ScanStream::Init() {
@@ -365,12 +372,14 @@ Status ScanStream::AddTakeSources(const std::vector<size_t>& indices) {
     const uint64_t rows = plan_->dataset->fragments()[index].rows();
     Source source;
     source.index = index;
-    for (; position < offsets.size() && offsets[position] < first + rows; ++position) source.take.push_back(offsets[position] - first);
+    for (; position < offsets.size() && offsets[position] < first + rows; ++position)
+      source.take.push_back(offsets[position] - first);
     first += rows;
     if (!source.take.empty()) sources_.push_back(std::move(source));
   }
   if (position < offsets.size()) {
-    return Status::InvalidArgument("row offset " + std::to_string(offsets[position]) + " is out of range: there are " + std::to_string(first) + " rows");
+    return Status::InvalidArgument("row offset " + std::to_string(offsets[position]) + " is out of range: there are " +
+                                   std::to_string(first) + " rows");
   }
   return Status::OK();
 }
@@ -393,7 +402,8 @@ Result<RowSelection> ScanStream::RowsOf(const Source& source, const FragmentRead
   if (!source.take.empty()) {
     RowSelection rows;
     for (const uint64_t live_row : source.take) {
-      if (live_row >= live) return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
+      if (live_row >= live)
+        return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
       const uint64_t row = physical(live_row);
       if (!rows.empty() && rows.back().end == row) {
         ++rows.back().end;
@@ -403,7 +413,8 @@ Result<RowSelection> ScanStream::RowsOf(const Source& source, const FragmentRead
     }
     return rows;
   }
-  if (source.live_end > live) return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
+  if (source.live_end > live)
+    return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
   return reader.LiveRows(physical(source.live_start), physical(source.live_end - 1) + 1);
 }
 
@@ -441,8 +452,8 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
   return true;
 }
 
-// Rows of current_ of which those fields take about batch_bytes. What values of no fixed width take is only guessed, so until some were
-// `seen` (bytes a row) a piece is no larger than a batch.
+// Rows of current_ of which those fields take about batch_bytes. What values of no fixed width take is only guessed, so until
+// some were `seen` (bytes a row) a piece is no larger than a batch.
 uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const {
   const ScanOptions& options = plan_->options;
   const uint64_t most = seen == 0 ? options.max_batch_rows : kMaxPieceRows;
@@ -467,10 +478,10 @@ Status ScanStream::StartFilters(const OpContext& ctx) {
   while (filters_.size() < window_) {
     LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(filters_.empty() && jobs_.empty() && found_.rows.empty(), ctx));
     if (!have) return Status::OK();
-    filters_.push_back(
-        Async<Found>(BlockingPool(), [plan = plan_, reader = current_, rows = CutPiece(), finish_rows = output_rows_, ctx = cancel_]() mutable {
-          return Evaluate(*plan, std::move(reader), std::move(rows), finish_rows, ctx);
-        }));
+    filters_.push_back(Async<Found>(BlockingPool(), [plan = plan_, reader = current_, rows = CutPiece(),
+                                                     finish_rows = output_rows_, ctx = cancel_]() mutable {
+      return Evaluate(*plan, std::move(reader), std::move(rows), finish_rows, ctx);
+    }));
   }
   return Status::OK();
 }
@@ -485,7 +496,8 @@ void ScanStream::FinishFound() {
   found_offset_ += static_cast<uint64_t>(piece.count);
   if (found_.rows.empty()) found_ = Piece();
   jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
-      BlockingPool(), [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+      BlockingPool(),
+      [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
 }
 
 Status ScanStream::StartJobs(const OpContext& ctx) {
@@ -516,7 +528,8 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
     piece.rows = CutPiece();
     piece.count = static_cast<int64_t>(CountRows(piece.rows));
     jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
-        BlockingPool(), [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+        BlockingPool(),
+        [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
   }
   return Status::OK();
 }
@@ -539,7 +552,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ct
     }
     const auto skipped = static_cast<int64_t>(std::min<uint64_t>(skip_, static_cast<uint64_t>(batch_->num_rows())));
     skip_ -= static_cast<uint64_t>(skipped);
-    const int64_t length = std::min({slice, batch_->num_rows() - skipped, static_cast<int64_t>(std::min<uint64_t>(left_, INT64_MAX))});
+    const int64_t length =
+        std::min({slice, batch_->num_rows() - skipped, static_cast<int64_t>(std::min<uint64_t>(left_, INT64_MAX))});
     std::shared_ptr<arrow::RecordBatch> out = batch_->Slice(skipped, length);
     batch_ = skipped + length < batch_->num_rows() ? batch_->Slice(skipped + length) : nullptr;
     if (length == 0) continue;
@@ -585,7 +599,8 @@ Result<uint64_t> CountRows(std::shared_ptr<const Dataset> dataset, ScanOptions o
   if (options.filter == nullptr && !options.take) {
     uint64_t rows = 0;
     for (const FragmentInfo& fragment : dataset->fragments()) {
-      if (!options.fragments || std::find(options.fragments->begin(), options.fragments->end(), fragment.id) != options.fragments->end()) {
+      if (!options.fragments ||
+          std::find(options.fragments->begin(), options.fragments->end(), fragment.id) != options.fragments->end()) {
         rows += fragment.rows();
       }
     }

@@ -22,13 +22,14 @@ namespace lancefs {
 struct ScanOptions {
   // Output columns; absent = all columns of the schema. An empty list gives rows without columns.
   std::optional<std::vector<SelectItem>> select;
-  std::shared_ptr<const Expression> filter;          // null = all rows
+  std::shared_ptr<const Expression> filter;  // null = all rows
   std::optional<uint64_t> limit;
-  uint64_t offset = 0;                               // applied after the filter
-  bool with_row_id = false;                          // adds _rowid (uint64) last
-  bool with_row_address = false;                     // adds _rowaddr (uint64) last
-  std::optional<std::vector<uint64_t>> fragments;    // only these fragment ids
-  std::optional<std::vector<uint64_t>> take;         // only these row offsets (live rows, dataset order of the version); result in dataset order
+  uint64_t offset = 0;                             // applied after the filter
+  bool with_row_id = false;                        // adds _rowid (uint64) last
+  bool with_row_address = false;                   // adds _rowaddr (uint64) last
+  std::optional<std::vector<uint64_t>> fragments;  // only these fragment ids
+  std::optional<std::vector<uint64_t>>
+      take;  // only these row offsets (live rows, dataset order of the version); result in dataset order
   // Target size of a batch in Arrow bytes; memory in flight is a small multiple of it.
   uint64_t batch_bytes = 8 * 1024 * 1024;
   uint64_t max_batch_rows = 64 * 1024;

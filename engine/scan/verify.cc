@@ -27,7 +27,8 @@ class Verifier {
       const auto deletions = dataset_->Deletions(index, ctx_);
       if (!deletions.ok()) {
         Note(deletions.status(), "deletion file");
-      } else if (fragment.deletion_file().num_deleted_rows() != 0 && (*deletions)->Count() != fragment.deletion_file().num_deleted_rows()) {
+      } else if (fragment.deletion_file().num_deleted_rows() != 0 &&
+                 (*deletions)->Count() != fragment.deletion_file().num_deleted_rows()) {
         Problem("the deletion file holds " + std::to_string((*deletions)->Count()) + " rows, the manifest says " +
                 std::to_string(fragment.deletion_file().num_deleted_rows()));
       }
@@ -63,7 +64,8 @@ class Verifier {
       const arrow::Status valid = (*batch)->ValidateFull();
       if (!valid.ok()) Problem("invalid values before row " + std::to_string(rows) + ": " + valid.message());
     }
-    if (rows != dataset_->num_rows()) Problem(std::to_string(rows) + " rows were read, the manifest says " + std::to_string(dataset_->num_rows()));
+    if (rows != dataset_->num_rows())
+      Problem(std::to_string(rows) + " rows were read, the manifest says " + std::to_string(dataset_->num_rows()));
     return Status::OK();
   }
 
@@ -78,18 +80,22 @@ class Verifier {
   Status CheckDataFile(const pb::DataFragment& fragment, const pb::DataFile& file) {
     LANCEFS_ASSIGN_OR_RETURN(const auto opened, dataset_->OpenDataFile(file, ctx_));
     if (file.file_size_bytes() != 0 && opened->size() != file.file_size_bytes()) {
-      return Status::Corruption("has " + std::to_string(opened->size()) + " bytes, the manifest says " + std::to_string(file.file_size_bytes()));
+      return Status::Corruption("has " + std::to_string(opened->size()) + " bytes, the manifest says " +
+                                std::to_string(file.file_size_bytes()));
     }
-    LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
+    LANCEFS_ASSIGN_OR_RETURN(const FileVersion version,
+                             FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
     if (version != opened->version()) {
       return Status::Corruption("has version " + std::string(FileVersionName(opened->version())) + ", the manifest says " +
                                 std::string(FileVersionName(version)));
     }
     LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, opened->GlobalBuffer(0, ctx_));
     pb::FileDescriptor descriptor;
-    if (!descriptor.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Status::Corruption("the file descriptor cannot be parsed");
+    if (!descriptor.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+      return Status::Corruption("the file descriptor cannot be parsed");
     if (descriptor.length() != fragment.physical_rows()) {
-      return Status::Corruption("has " + std::to_string(descriptor.length()) + " rows, the manifest says " + std::to_string(fragment.physical_rows()));
+      return Status::Corruption("has " + std::to_string(descriptor.length()) + " rows, the manifest says " +
+                                std::to_string(fragment.physical_rows()));
     }
     std::vector<uint32_t> columns;
     for (const int32_t index : file.column_indices()) {

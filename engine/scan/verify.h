@@ -16,9 +16,9 @@ struct VerifyOptions {
 };
 
 struct VerifyReport {
-  uint64_t files = 0;     // looked at
+  uint64_t files = 0;  // looked at
   uint64_t fragments = 0;
-  uint64_t rows = 0;      // live
+  uint64_t rows = 0;                  // live
   std::vector<std::string> problems;  // empty = sound
 };
 

@@ -107,9 +107,7 @@ class Printer {
         out_ += ast.kind == AstKind::kNegate ? "-" : "+";
         Operand(*ast.kids[0], power);
         break;
-      case AstKind::kBinaryOp:
-        Infix(ast, ast.text == "is distinct" ? "IS " + negation + "DISTINCT FROM" : ast.text);
-        break;
+      case AstKind::kBinaryOp: Infix(ast, ast.text == "is distinct" ? "IS " + negation + "DISTINCT FROM" : ast.text); break;
       case AstKind::kIsNull:
       case AstKind::kIsTruth:
         Operand(*ast.kids[0], power - 1);
@@ -194,9 +192,10 @@ class Printer {
 
 std::string QuoteName(const std::string& name) {
   // Words that start another construct where an expression is expected.
-  static const std::set<std::string> kReserved = {
-      "NULL", "TRUE", "FALSE", "NOT", "CASE", "INTERVAL", "ARRAY", "AND", "OR", "IS", "IN", "BETWEEN", "LIKE", "ILIKE", "SIMILAR",
-      "CAST", "WHEN", "THEN", "ELSE", "END", "AS", "FROM", "FOR", "ESCAPE", "SELECT", "LEADING", "TRAILING", "BOTH"};
+  static const std::set<std::string> kReserved = {"NULL",    "TRUE", "FALSE",  "NOT",    "CASE",    "INTERVAL", "ARRAY",
+                                                  "AND",     "OR",   "IS",     "IN",     "BETWEEN", "LIKE",     "ILIKE",
+                                                  "SIMILAR", "CAST", "WHEN",   "THEN",   "ELSE",    "END",      "AS",
+                                                  "FROM",    "FOR",  "ESCAPE", "SELECT", "LEADING", "TRAILING", "BOTH"};
   bool plain = !name.empty() && !(name[0] >= '0' && name[0] <= '9');
   std::string upper;
   for (char c : name) {

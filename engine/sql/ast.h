@@ -18,24 +18,31 @@
 namespace lancefs::sql {
 
 enum class AstKind : uint8_t {
-  kNull, kBool, kNumber, kString, kBinary,  // literals; `text` as written (strings: the value)
-  kName,         // names: the path; quoted: was the first part in backticks
-  kAnd, kOr,     // two or more kids
-  kNot, kNegate, kPlus,
-  kBinaryOp,     // text: = != < <= > >= + - * / % || << >> ~ ~* !~ !~* "is distinct" (negated: "is not")
-  kIsNull,       // negated
-  kIsTruth,      // text: TRUE, FALSE, UNKNOWN; negated
-  kInList,       // kids[0] IN kids[1..]; negated
-  kBetween,      // kids[0] BETWEEN kids[1] AND kids[2]; negated
-  kLike,         // kids[0] LIKE kids[1]; text: escape character; flag: ILIKE; negated
-  kSimilar,      // kids[0] SIMILAR TO kids[1]; negated
-  kFunction,     // text: lower-case name; kids: arguments
-  kCast,         // CAST(kids[0] AS type); flag: TRY_CAST
-  kSubscript,    // kids[0][kids[1]]
-  kField,        // kids[0].text
-  kArray,        // [kids...]
-  kCase,         // flag: kids[0] is the operand; then WHEN, THEN pairs; negated: the last kid is ELSE
-  kInterval,     // text
+  kNull,
+  kBool,
+  kNumber,
+  kString,
+  kBinary,  // literals; `text` as written (strings: the value)
+  kName,    // names: the path; quoted: was the first part in backticks
+  kAnd,
+  kOr,  // two or more kids
+  kNot,
+  kNegate,
+  kPlus,
+  kBinaryOp,   // text: = != < <= > >= + - * / % || << >> ~ ~* !~ !~* "is distinct" (negated: "is not")
+  kIsNull,     // negated
+  kIsTruth,    // text: TRUE, FALSE, UNKNOWN; negated
+  kInList,     // kids[0] IN kids[1..]; negated
+  kBetween,    // kids[0] BETWEEN kids[1] AND kids[2]; negated
+  kLike,       // kids[0] LIKE kids[1]; text: escape character; flag: ILIKE; negated
+  kSimilar,    // kids[0] SIMILAR TO kids[1]; negated
+  kFunction,   // text: lower-case name; kids: arguments
+  kCast,       // CAST(kids[0] AS type); flag: TRY_CAST
+  kSubscript,  // kids[0][kids[1]]
+  kField,      // kids[0].text
+  kArray,      // [kids...]
+  kCase,       // flag: kids[0] is the operand; then WHEN, THEN pairs; negated: the last kid is ELSE
+  kInterval,   // text
 };
 
 struct Ast {

@@ -478,9 +478,8 @@ Result<NodePtr> Binder::BindConcat(const Ast& ast, NodePtr left, NodePtr right) 
   const TypePtr type = large ? arrow::large_utf8() : arrow::utf8();
   LANCEFS_ASSIGN_OR_RETURN(left, Cast(ast, std::move(left), type));
   LANCEFS_ASSIGN_OR_RETURN(right, Cast(ast, std::move(right), type));
-  return Call(ast, type, {std::move(left), std::move(right)}, [type](const std::vector<Column>& in, int64_t rows) {
-    return ConcatStrings(in, rows, type);
-  });
+  return Call(ast, type, {std::move(left), std::move(right)},
+              [type](const std::vector<Column>& in, int64_t rows) { return ConcatStrings(in, rows, type); });
 }
 
 Result<NodePtr> Binder::BindRegex(const Ast& ast, NodePtr left, NodePtr right) {

@@ -123,14 +123,18 @@ Result<Column> NumberToNumber(const Column& in, const TypePtr& type, bool try_ca
   const Phys from = PhysOf(*in.type());
   const Phys to = PhysOf(*type);
   if (to == Phys::kHalf) {
-    return VisitNumeric(from, [&](auto tag) {
-      const Values<decltype(tag)> values(in);
-      result = Loop<uint16_t>(in, type, try_cast, [&](int64_t row, uint16_t* out) {
-        *out = DoubleToHalf(static_cast<double>(values.data[row]));
-        return true;
-      });
-      return Status::OK();
-    }).ok() ? std::move(result) : Result<Column>(Status::Internal("cast to half"));
+    return VisitNumeric(
+               from,
+               [&](auto tag) {
+                 const Values<decltype(tag)> values(in);
+                 result = Loop<uint16_t>(in, type, try_cast, [&](int64_t row, uint16_t* out) {
+                   *out = DoubleToHalf(static_cast<double>(values.data[row]));
+                   return true;
+                 });
+                 return Status::OK();
+               }).ok()
+               ? std::move(result)
+               : Result<Column>(Status::Internal("cast to half"));
   }
   LANCEFS_RETURN_NOT_OK(VisitNumeric(from, [&](auto from_tag) {
     return VisitNumeric(to, [&](auto to_tag) {

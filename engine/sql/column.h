@@ -21,8 +21,23 @@ namespace lancefs::sql {
 
 // How values of a type lie in memory.
 enum class Phys : uint8_t {
-  kNull, kBool, kInt8, kInt16, kInt32, kInt64, kUInt8, kUInt16, kUInt32, kUInt64, kHalf, kFloat, kDouble, kDecimal128,
-  kDecimal256, kBytes, kOther,
+  kNull,
+  kBool,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUInt8,
+  kUInt16,
+  kUInt32,
+  kUInt64,
+  kHalf,
+  kFloat,
+  kDouble,
+  kDecimal128,
+  kDecimal256,
+  kBytes,
+  kOther,
 };
 Phys PhysOf(const arrow::DataType& type);
 

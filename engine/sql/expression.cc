@@ -213,7 +213,7 @@ Result<AstPtr> PredicateAst(std::string_view column, std::string_view op, std::s
   ast->Add(std::move(name));
   for (const std::string& item : values) ast->Add(TypedValue(item, value_type));
   static const std::map<std::string_view, const char*> kOps = {{"eq", "="}, {"ne", "!="}, {"lt", "<"}, {"le", "<="},
-                                                               {"gt", ">"}, {"ge", ">="}, {"in", ""}, {"contains", "array_has"}};
+                                                               {"gt", ">"}, {"ge", ">="}, {"in", ""},  {"contains", "array_has"}};
   const auto found = kOps.find(op);
   if (found == kOps.end()) {
     return Status::InvalidArgument("unknown operator '" + std::string(op) +

@@ -51,9 +51,9 @@ Result<std::shared_ptr<arrow::BooleanArray>> EvaluateFilter(const Expression& fi
 
 // One item of a select list.
 struct SelectItem {
-  std::string name;                            // output name
+  std::string name;  // output name
   std::shared_ptr<const Expression> expression;
-  std::vector<std::string> path;               // a plain (nested) column: its path; else empty
+  std::vector<std::string> path;  // a plain (nested) column: its path; else empty
 };
 // `list` as in `select=`: items separated by commas outside (), '' and backticks, `expr [AS name]`; `a.b`
 // yields a column named "a.b" (RULES 2). Errors: as above; a name given twice.

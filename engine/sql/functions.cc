@@ -19,12 +19,13 @@ const std::unordered_map<std::string, const FunctionEntry*>& Table();
 TypePtr ArrowTypeByName(std::string text) {
   text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
   static const std::unordered_map<std::string, TypePtr> kSimple = {
-      {"Null", arrow::null()}, {"Boolean", arrow::boolean()}, {"Int8", arrow::int8()}, {"Int16", arrow::int16()},
-      {"Int32", arrow::int32()}, {"Int64", arrow::int64()}, {"UInt8", arrow::uint8()}, {"UInt16", arrow::uint16()},
-      {"UInt32", arrow::uint32()}, {"UInt64", arrow::uint64()}, {"Float16", arrow::float16()}, {"Float32", arrow::float32()},
-      {"Float64", arrow::float64()}, {"Utf8", arrow::utf8()}, {"LargeUtf8", arrow::large_utf8()}, {"Utf8View", arrow::utf8()},
-      {"Binary", arrow::binary()}, {"LargeBinary", arrow::large_binary()}, {"BinaryView", arrow::binary()},
-      {"Date32", arrow::date32()}, {"Date64", arrow::date64()},
+      {"Null", arrow::null()},         {"Boolean", arrow::boolean()}, {"Int8", arrow::int8()},
+      {"Int16", arrow::int16()},       {"Int32", arrow::int32()},     {"Int64", arrow::int64()},
+      {"UInt8", arrow::uint8()},       {"UInt16", arrow::uint16()},   {"UInt32", arrow::uint32()},
+      {"UInt64", arrow::uint64()},     {"Float16", arrow::float16()}, {"Float32", arrow::float32()},
+      {"Float64", arrow::float64()},   {"Utf8", arrow::utf8()},       {"LargeUtf8", arrow::large_utf8()},
+      {"Utf8View", arrow::utf8()},     {"Binary", arrow::binary()},   {"LargeBinary", arrow::large_binary()},
+      {"BinaryView", arrow::binary()}, {"Date32", arrow::date32()},   {"Date64", arrow::date64()},
   };
   if (const auto found = kSimple.find(text); found != kSimple.end()) return found->second;
   const size_t open = text.find('(');
@@ -35,9 +36,9 @@ TypePtr ArrowTypeByName(std::string text) {
   const std::string first = inner.substr(0, comma);
   const std::string second = comma == std::string::npos ? "" : inner.substr(comma + 1);
   static const std::unordered_map<std::string, arrow::TimeUnit::type> kUnits = {
-      {"Second", arrow::TimeUnit::SECOND}, {"Millisecond", arrow::TimeUnit::MILLI}, {"Microsecond", arrow::TimeUnit::MICRO},
-      {"Nanosecond", arrow::TimeUnit::NANO}, {"s", arrow::TimeUnit::SECOND}, {"ms", arrow::TimeUnit::MILLI},
-      {"us", arrow::TimeUnit::MICRO}, {"µs", arrow::TimeUnit::MICRO}, {"ns", arrow::TimeUnit::NANO}};
+      {"Second", arrow::TimeUnit::SECOND},   {"Millisecond", arrow::TimeUnit::MILLI}, {"Microsecond", arrow::TimeUnit::MICRO},
+      {"Nanosecond", arrow::TimeUnit::NANO}, {"s", arrow::TimeUnit::SECOND},          {"ms", arrow::TimeUnit::MILLI},
+      {"us", arrow::TimeUnit::MICRO},        {"µs", arrow::TimeUnit::MICRO},          {"ns", arrow::TimeUnit::NANO}};
   const auto unit = kUnits.find(first);
   if (unit != kUnits.end()) {
     if (head == "Duration") return arrow::duration(unit->second);

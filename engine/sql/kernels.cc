@@ -274,7 +274,7 @@ Result<Column> Combine(bool is_and, const Column& left, const Column& right, int
   for (int64_t i = 0; i < arrow::bit_util::BytesForBits(count); ++i) {
     const uint8_t lv = l.validity ? l.validity->data()[i] : 0xFF;
     const uint8_t rv = r.validity ? r.validity->data()[i] : 0xFF;
-    const uint8_t lt = l.values->data()[i] & lv;   // true
+    const uint8_t lt = l.values->data()[i] & lv;  // true
     const uint8_t rt = r.values->data()[i] & rv;
     const uint8_t lf = static_cast<uint8_t>(~l.values->data()[i]) & lv;  // false
     const uint8_t rf = static_cast<uint8_t>(~r.values->data()[i]) & rv;
@@ -368,11 +368,21 @@ void FloatLoop(char op, const Column& left, const Column& right, int64_t rows, T
   const Values<T> l(left);
   const Values<T> r(right);
   switch (op) {
-    case '+': for (int64_t i = 0; i < rows; ++i) out[i] = l[i] + r[i]; break;
-    case '-': for (int64_t i = 0; i < rows; ++i) out[i] = l[i] - r[i]; break;
-    case '*': for (int64_t i = 0; i < rows; ++i) out[i] = l[i] * r[i]; break;
-    case '/': for (int64_t i = 0; i < rows; ++i) out[i] = l[i] / r[i]; break;
-    default: for (int64_t i = 0; i < rows; ++i) out[i] = std::fmod(l[i], r[i]); break;
+    case '+':
+      for (int64_t i = 0; i < rows; ++i) out[i] = l[i] + r[i];
+      break;
+    case '-':
+      for (int64_t i = 0; i < rows; ++i) out[i] = l[i] - r[i];
+      break;
+    case '*':
+      for (int64_t i = 0; i < rows; ++i) out[i] = l[i] * r[i];
+      break;
+    case '/':
+      for (int64_t i = 0; i < rows; ++i) out[i] = l[i] / r[i];
+      break;
+    default:
+      for (int64_t i = 0; i < rows; ++i) out[i] = std::fmod(l[i], r[i]);
+      break;
   }
 }
 
@@ -431,9 +441,8 @@ Result<Column> DecimalArithmetic(char op, const Column& left, const Column& righ
   LANCEFS_ASSIGN_OR_RETURN(auto buffer, NewBuffer(rows * width));
   auto read = [wide](const Column& column) {
     return [data = column.array->data()->buffers[1]->data() + column.array->offset() * (wide ? 32 : 16),
-            step = column.constant ? 0 : (wide ? 32 : 16), wide](int64_t i) {
-      return wide ? Decimal256(data + i * step) : Decimal256(Decimal128(data + i * step));
-    };
+            step = column.constant ? 0 : (wide ? 32 : 16),
+            wide](int64_t i) { return wide ? Decimal256(data + i * step) : Decimal256(Decimal128(data + i * step)); };
   };
   const auto l = read(left);
   const auto r = read(right);

@@ -174,7 +174,7 @@ class Lexer {
   Status Symbol(Token* token) {
     static constexpr std::array<std::string_view, 33> kSymbols = {
         "!~*", "<=>", "==", "!=", "<>", "<=", ">=", "||", "<<", ">>", "::", "~*", "!~", "=", "<", ">", "+",
-        "-",   "*",   "/",  "%",  "(",  ")",  "[",  "]",  ",",  ".",  ";",  ":",  "~", "&", "|", "^"};
+        "-",   "*",   "/",  "%",  "(",  ")",  "[",  "]",  ",",  ".",  ";",  ":",  "~",  "&", "|", "^"};
     token->kind = TokenKind::kSymbol;
     for (std::string_view symbol : kSymbols) {
       if (sql_.substr(at_, symbol.size()) == symbol) {

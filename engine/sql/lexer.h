@@ -18,10 +18,10 @@ enum class TokenKind : uint8_t { kEnd, kWord, kQuotedName, kNumber, kString, kHe
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;
-  size_t pos = 0;      // first byte
-  size_t end = 0;      // after the last byte
-  std::string text;    // names and strings: the value; hex: the bytes; symbols: as written, == as =, <> as !=
-  std::string upper;   // words: upper case (ASCII), to compare with keywords
+  size_t pos = 0;     // first byte
+  size_t end = 0;     // after the last byte
+  std::string text;   // names and strings: the value; hex: the bytes; symbols: as written, == as =, <> as !=
+  std::string upper;  // words: upper case (ASCII), to compare with keywords
 };
 
 // The last token is kEnd. Errors: kInvalidArgument with the position.

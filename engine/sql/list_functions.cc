@@ -33,22 +33,22 @@ Result<BoundFunction> LengthFunction(const std::string& name, const Types& types
   Types arguments = {types[0]};
   if (types.size() > 1) arguments.push_back(arrow::int64());
   return BoundFunction{std::move(arguments), arrow::uint64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::uint64());
-    const Lists lists(in[0]);
-    return MapValues<uint64_t>(in, rows, arrow::uint64(), [&](int64_t row, uint64_t* out) {
-      *out = static_cast<uint64_t>(lists.Size(row));
-      return in.size() < 2 || Values<int64_t>(in[1])[row] == 1;
-    });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::uint64());
+                         const Lists lists(in[0]);
+                         return MapValues<uint64_t>(in, rows, arrow::uint64(), [&](int64_t row, uint64_t* out) {
+                           *out = static_cast<uint64_t>(lists.Size(row));
+                           return in.size() < 2 || Values<int64_t>(in[1])[row] == 1;
+                         });
+                       }};
 }
 
 Result<BoundFunction> EmptyFunction(const std::string& name, const Types& types, const Constants&) {
   if (!IsList(*types[0])) return NeedsList(name, 0, types[0]);
   return BoundFunction{types, arrow::boolean(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
-    const Lists lists(in[0]);
-    return MapBools(in, rows, [&](int64_t row) { return lists.Size(row) == 0; });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
+                         const Lists lists(in[0]);
+                         return MapBools(in, rows, [&](int64_t row) { return lists.Size(row) == 0; });
+                       }};
 }
 
 // Which items equal the row's needle: one comparison over all items.
@@ -84,18 +84,18 @@ Result<BoundFunction> HasFunction(const std::string& name, const Types& types, c
   if (!IsList(*types[0])) return NeedsList(name, 0, types[0]);
   LANCEFS_ASSIGN_OR_RETURN(TypePtr type, NeedleType(name, types));
   return BoundFunction{{types[0], type}, arrow::boolean(), [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
-    const Lists lists(in[0]);
-    LANCEFS_ASSIGN_OR_RETURN(Column matches, MatchItems(in, lists, ResultRows(in, rows), type));
-    const bool unknown = matches.constant;
-    const Bools bits(matches);
-    return MapBools(in, rows, [&](int64_t row) {
-      for (int64_t k = lists.Begin(row), end = k + lists.Size(row); k < end && !unknown; ++k) {
-        if (bits[k] && !matches.array->IsNull(k)) return true;
-      }
-      return false;
-    });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
+                         const Lists lists(in[0]);
+                         LANCEFS_ASSIGN_OR_RETURN(Column matches, MatchItems(in, lists, ResultRows(in, rows), type));
+                         const bool unknown = matches.constant;
+                         const Bools bits(matches);
+                         return MapBools(in, rows, [&](int64_t row) {
+                           for (int64_t k = lists.Begin(row), end = k + lists.Size(row); k < end && !unknown; ++k) {
+                             if (bits[k] && !matches.array->IsNull(k)) return true;
+                           }
+                           return false;
+                         });
+                       }};
 }
 
 Result<BoundFunction> PositionFunction(const std::string& name, const Types& types, const Constants&) {
@@ -134,28 +134,28 @@ Result<BoundFunction> HasManyFunction(const std::string& name, const Types& type
   }
   const bool all = name.ends_with("all");
   return BoundFunction{types, arrow::boolean(), [type, all](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    const bool nothing_wanted = in[1].constant && !in[1].ConstantNull() && Lists(in[1]).Size(0) == 0;
-    if (all && nothing_wanted && !in[0].ConstantNull()) {  // true as in the reference, also of null
-      LANCEFS_ASSIGN_OR_RETURN(auto bits, NewBitmap(1, true));
-      return MakeBools(std::move(bits), nullptr, 1, true);
-    }
-    if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
-    const Lists lists(in[0]);
-    const Lists others(in[1]);
-    LANCEFS_ASSIGN_OR_RETURN(Column items, ItemsAs(lists, type));
-    LANCEFS_ASSIGN_OR_RETURN(Column wanted, ItemsAs(others, type));
-    const auto options = arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false);
-    return MapBools(in, rows, [&](int64_t row) {
-      for (int64_t w = others.Begin(row), end = w + others.Size(row); w < end; ++w) {
-        bool found = false;
-        for (int64_t k = lists.Begin(row), last = k + lists.Size(row); k < last && !found; ++k) {
-          found = items.array->RangeEquals(*wanted.array, k, k + 1, w, options);
-        }
-        if (found != all) return found;
-      }
-      return all;
-    });
-  }};
+                         const bool nothing_wanted = in[1].constant && !in[1].ConstantNull() && Lists(in[1]).Size(0) == 0;
+                         if (all && nothing_wanted && !in[0].ConstantNull()) {  // true as in the reference, also of null
+                           LANCEFS_ASSIGN_OR_RETURN(auto bits, NewBitmap(1, true));
+                           return MakeBools(std::move(bits), nullptr, 1, true);
+                         }
+                         if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
+                         const Lists lists(in[0]);
+                         const Lists others(in[1]);
+                         LANCEFS_ASSIGN_OR_RETURN(Column items, ItemsAs(lists, type));
+                         LANCEFS_ASSIGN_OR_RETURN(Column wanted, ItemsAs(others, type));
+                         const auto options = arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false);
+                         return MapBools(in, rows, [&](int64_t row) {
+                           for (int64_t w = others.Begin(row), end = w + others.Size(row); w < end; ++w) {
+                             bool found = false;
+                             for (int64_t k = lists.Begin(row), last = k + lists.Size(row); k < last && !found; ++k) {
+                               found = items.array->RangeEquals(*wanted.array, k, k + 1, w, options);
+                             }
+                             if (found != all) return found;
+                           }
+                           return all;
+                         });
+                       }};
 }
 
 Result<BoundFunction> ElementFunction(const std::string& name, const Types& types, const Constants&) {
@@ -180,33 +180,33 @@ Result<BoundFunction> ExtremeFunction(const std::string& name, const Types& type
   if (type->id() == Type::HALF_FLOAT) type = arrow::float32();
   const CompareOp op = name.ends_with("max") ? CompareOp::kGt : CompareOp::kLt;
   return BoundFunction{types, type, [type, op](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(type);
-    const Lists lists(in[0]);
-    LANCEFS_ASSIGN_OR_RETURN(Column items, ItemsAs(lists, type));
-    arrow::Int64Builder picked;
-    const int64_t count = ResultRows(in, rows);
-    for (int64_t row = 0; row < count; ++row) {
-      int64_t best = -1;
-      for (int64_t k = 0; !in[0].IsNull(row) && k < lists.Size(row); ++k) {
-        const int64_t at = lists.Begin(row) + k;
-        if (items.array->IsNull(at)) continue;
-        if (best >= 0) {
-          LANCEFS_ASSIGN_OR_RETURN(
-              Column better, Compare(op, Column{items.array->Slice(at, 1), true}, Column{items.array->Slice(best, 1), true}, 1));
-          if (!Bools(better)[0]) continue;
-        }
-        best = at;
-      }
-      if (best < 0) {
-        LANCEFS_ARROW_NOT_OK(picked.AppendNull());
-      } else {
-        LANCEFS_ARROW_NOT_OK(picked.Append(best));
-      }
-    }
-    LANCEFS_ARROW_ASSIGN(auto indices, picked.Finish());
-    LANCEFS_ARROW_ASSIGN(arrow::Datum taken, arrow::compute::Take(items.array, indices));
-    return Column{taken.make_array(), AllConstant(in)};
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(type);
+                         const Lists lists(in[0]);
+                         LANCEFS_ASSIGN_OR_RETURN(Column items, ItemsAs(lists, type));
+                         arrow::Int64Builder picked;
+                         const int64_t count = ResultRows(in, rows);
+                         for (int64_t row = 0; row < count; ++row) {
+                           int64_t best = -1;
+                           for (int64_t k = 0; !in[0].IsNull(row) && k < lists.Size(row); ++k) {
+                             const int64_t at = lists.Begin(row) + k;
+                             if (items.array->IsNull(at)) continue;
+                             if (best >= 0) {
+                               LANCEFS_ASSIGN_OR_RETURN(Column better, Compare(op, Column{items.array->Slice(at, 1), true},
+                                                                               Column{items.array->Slice(best, 1), true}, 1));
+                               if (!Bools(better)[0]) continue;
+                             }
+                             best = at;
+                           }
+                           if (best < 0) {
+                             LANCEFS_ARROW_NOT_OK(picked.AppendNull());
+                           } else {
+                             LANCEFS_ARROW_NOT_OK(picked.Append(best));
+                           }
+                         }
+                         LANCEFS_ARROW_ASSIGN(auto indices, picked.Finish());
+                         LANCEFS_ARROW_ASSIGN(arrow::Datum taken, arrow::compute::Take(items.array, indices));
+                         return Column{taken.make_array(), AllConstant(in)};
+                       }};
 }
 
 Result<BoundFunction> JoinFunction(const std::string& name, const Types& types, const Constants&) {  // array_to_string
@@ -217,23 +217,23 @@ Result<BoundFunction> JoinFunction(const std::string& name, const Types& types, 
     arguments.push_back(AsString(types[i]));
   }
   return BoundFunction{std::move(arguments), arrow::utf8(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
-    const Lists lists(in[0]);
-    LANCEFS_ASSIGN_OR_RETURN(auto items, Plain(lists.items));
-    const Column item_column{items, false};
-    const Strings separators(in[1]);
-    return MapStrings(in, rows, arrow::utf8(), [&](int64_t row, std::string* out) {
-      bool first = true;
-      for (int64_t k = lists.Begin(row), end = k + lists.Size(row); k < end; ++k) {
-        const bool null = items->IsNull(k);
-        if (null && in.size() < 3) continue;
-        if (!first) out->append(separators[row]);
-        out->append(null ? std::string(Strings(in[2])[row]) : DisplayText(item_column, k));
-        first = false;
-      }
-      return true;
-    });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
+                         const Lists lists(in[0]);
+                         LANCEFS_ASSIGN_OR_RETURN(auto items, Plain(lists.items));
+                         const Column item_column{items, false};
+                         const Strings separators(in[1]);
+                         return MapStrings(in, rows, arrow::utf8(), [&](int64_t row, std::string* out) {
+                           bool first = true;
+                           for (int64_t k = lists.Begin(row), end = k + lists.Size(row); k < end; ++k) {
+                             const bool null = items->IsNull(k);
+                             if (null && in.size() < 3) continue;
+                             if (!first) out->append(separators[row]);
+                             out->append(null ? std::string(Strings(in[2])[row]) : DisplayText(item_column, k));
+                             first = false;
+                           }
+                           return true;
+                         });
+                       }};
 }
 
 }  // namespace
@@ -244,26 +244,26 @@ Result<BoundFunction> BindElement(const TypePtr& list, const TypePtr& index) {
     return Status::InvalidArgument("a list index is an integer, this is " + index->ToString());
   const TypePtr type = ItemType(*list);
   return BoundFunction{{list, arrow::int64()}, type, [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(type);
-    const Lists lists(in[0]);
-    const Values<int64_t> indices(in[1]);
-    LANCEFS_ASSIGN_OR_RETURN(auto items, Plain(lists.items));
-    arrow::Int64Builder picked;
-    const int64_t count = ResultRows(in, rows);
-    for (int64_t row = 0; row < count; ++row) {
-      const bool known = !in[0].IsNull(row) && !in[1].IsNull(row);
-      const int64_t size = known ? lists.Size(row) : 0;
-      const int64_t n = known ? (indices[row] < 0 ? size + indices[row] : indices[row] - 1) : -1;
-      if (n < 0 || n >= size) {
-        LANCEFS_ARROW_NOT_OK(picked.AppendNull());
-      } else {
-        LANCEFS_ARROW_NOT_OK(picked.Append(lists.Begin(row) + n));
-      }
-    }
-    LANCEFS_ARROW_ASSIGN(auto index_array, picked.Finish());
-    LANCEFS_ARROW_ASSIGN(arrow::Datum taken, arrow::compute::Take(items, index_array));
-    return Column{taken.make_array(), AllConstant(in)};
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(type);
+                         const Lists lists(in[0]);
+                         const Values<int64_t> indices(in[1]);
+                         LANCEFS_ASSIGN_OR_RETURN(auto items, Plain(lists.items));
+                         arrow::Int64Builder picked;
+                         const int64_t count = ResultRows(in, rows);
+                         for (int64_t row = 0; row < count; ++row) {
+                           const bool known = !in[0].IsNull(row) && !in[1].IsNull(row);
+                           const int64_t size = known ? lists.Size(row) : 0;
+                           const int64_t n = known ? (indices[row] < 0 ? size + indices[row] : indices[row] - 1) : -1;
+                           if (n < 0 || n >= size) {
+                             LANCEFS_ARROW_NOT_OK(picked.AppendNull());
+                           } else {
+                             LANCEFS_ARROW_NOT_OK(picked.Append(lists.Begin(row) + n));
+                           }
+                         }
+                         LANCEFS_ARROW_ASSIGN(auto index_array, picked.Finish());
+                         LANCEFS_ARROW_ASSIGN(arrow::Datum taken, arrow::compute::Take(items, index_array));
+                         return Column{taken.make_array(), AllConstant(in)};
+                       }};
 }
 
 Result<Column> MakeList(const std::vector<Column>& in, int64_t rows, const TypePtr& item_type) {

@@ -10,8 +10,18 @@ namespace {
 
 // Binding powers, as in the reference's parser.
 enum Power : int {
-  kLowest = 0, kOrPower = 5, kAndPower = 10, kNotPower = 15, kIsPower = 17, kLikePower = 19, kComparePower = 20,
-  kShiftPower = 22, kAddPower = 30, kMultiplyPower = 40, kPostfixPower = 50, kDotPower = 100,
+  kLowest = 0,
+  kOrPower = 5,
+  kAndPower = 10,
+  kNotPower = 15,
+  kIsPower = 17,
+  kLikePower = 19,
+  kComparePower = 20,
+  kShiftPower = 22,
+  kAddPower = 30,
+  kMultiplyPower = 40,
+  kPostfixPower = 50,
+  kDotPower = 100,
 };
 
 constexpr const char* kTypes =
@@ -426,8 +436,8 @@ class Parser {
     ast->text = Peek().text;
     ++at_;
     if (Peek().kind == TokenKind::kWord) {  // INTERVAL '1' DAY
-      static constexpr std::string_view kUnits[] = {"YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND",
-                                                    "MICROSECOND", "NANOSECOND"};
+      static constexpr std::string_view kUnits[] = {"YEAR",   "MONTH",  "WEEK",        "DAY",         "HOUR",
+                                                    "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND", "NANOSECOND"};
       for (std::string_view unit : kUnits) {
         if (Peek().upper == unit || Peek().upper == std::string(unit) + "S") {
           ast->text += " " + std::string(unit);
@@ -518,7 +528,8 @@ class Parser {
     return ast;
   }
 
-  // position(x, y) is strpos; the standard's position(x IN y) is refused by the reference, so that a filter means the same in both.
+  // position(x, y) is strpos; the standard's position(x IN y) is refused by the reference, so that a filter means the same in
+  // both.
   Result<AstPtr> Position(AstPtr ast) {
     const size_t start = at_;
     LANCEFS_RETURN_NOT_OK(Expression(kComparePower).status());

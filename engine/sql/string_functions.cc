@@ -63,16 +63,17 @@ Result<BoundFunction> LengthFunction(const std::string& name, const Types& types
   const TypePtr type = arguments[0]->id() == arrow::Type::LARGE_STRING ? arrow::int64() : arrow::int32();
   const bool bytes = name == "octet_length" || name == "bit_length";
   const int64_t factor = name == "bit_length" ? 8 : 1;
-  return BoundFunction{std::move(arguments), type, [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(type);
-    const Strings text(in[0]);
-    auto length = [&](int64_t row) { return bytes ? static_cast<int64_t>(text[row].size()) * factor : CharCount(text[row]); };
-    if (type->id() == arrow::Type::INT64) {
-      return MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return *out = length(row), true; });
-    }
-    return MapValues<int32_t>(in, rows, type,
-                              [&](int64_t row, int32_t* out) { return *out = static_cast<int32_t>(length(row)), true; });
-  }};
+  return BoundFunction{
+      std::move(arguments), type, [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(type);
+        const Strings text(in[0]);
+        auto length = [&](int64_t row) { return bytes ? static_cast<int64_t>(text[row].size()) * factor : CharCount(text[row]); };
+        if (type->id() == arrow::Type::INT64) {
+          return MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) { return *out = length(row), true; });
+        }
+        return MapValues<int32_t>(in, rows, type,
+                                  [&](int64_t row, int32_t* out) { return *out = static_cast<int32_t>(length(row)), true; });
+      }};
 }
 
 Result<BoundFunction> SearchFunction(const std::string& name, const Types& types, const Constants&) {
@@ -96,32 +97,32 @@ Result<BoundFunction> SearchFunction(const std::string& name, const Types& types
 Result<BoundFunction> StrposFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
   return BoundFunction{std::move(arguments), arrow::int32(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::int32());
-    const Strings text(in[0]);
-    const Strings part(in[1]);
-    return MapValues<int32_t>(in, rows, arrow::int32(), [&](int64_t row, int32_t* out) {
-      const size_t at = text[row].find(part[row]);
-      *out = at == std::string_view::npos ? 0 : static_cast<int32_t>(CharCount(text[row].substr(0, at)) + 1);
-      return true;
-    });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::int32());
+                         const Strings text(in[0]);
+                         const Strings part(in[1]);
+                         return MapValues<int32_t>(in, rows, arrow::int32(), [&](int64_t row, int32_t* out) {
+                           const size_t at = text[row].find(part[row]);
+                           *out = at == std::string_view::npos ? 0 : static_cast<int32_t>(CharCount(text[row].substr(0, at)) + 1);
+                           return true;
+                         });
+                       }};
 }
 
 Result<BoundFunction> AsciiFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
   return BoundFunction{std::move(arguments), arrow::int32(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::int32());
-    const Strings strings(in[0]);
-    return MapValues<int32_t>(in, rows, arrow::int32(), [&](int64_t row, int32_t* out) {
-      const std::string_view text = strings[row];
-      if (text.empty()) return *out = 0, true;
-      const size_t bytes = std::min(CharBytes(text[0]), text.size());
-      static constexpr unsigned char kMask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-      int32_t code = static_cast<unsigned char>(text[0]) & kMask[bytes];
-      for (size_t i = 1; i < bytes; ++i) code = (code << 6) | (static_cast<unsigned char>(text[i]) & 0x3F);
-      return *out = code, true;
-    });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::int32());
+                         const Strings strings(in[0]);
+                         return MapValues<int32_t>(in, rows, arrow::int32(), [&](int64_t row, int32_t* out) {
+                           const std::string_view text = strings[row];
+                           if (text.empty()) return *out = 0, true;
+                           const size_t bytes = std::min(CharBytes(text[0]), text.size());
+                           static constexpr unsigned char kMask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+                           int32_t code = static_cast<unsigned char>(text[0]) & kMask[bytes];
+                           for (size_t i = 1; i < bytes; ++i) code = (code << 6) | (static_cast<unsigned char>(text[i]) & 0x3F);
+                           return *out = code, true;
+                         });
+                       }};
 }
 
 void AppendCodePoint(uint32_t code, std::string* out) {
@@ -146,25 +147,26 @@ Result<BoundFunction> FromIntegerFunction(const std::string& name, const Types& 
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "i"));
   const bool hex = name == "to_hex";
   return BoundFunction{std::move(arguments), arrow::utf8(), [hex](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
-    const Values<int64_t> values(in[0]);
-    Status error;
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapStrings(in, rows, arrow::utf8(), [&](int64_t row, std::string* out) {
-      const int64_t value = values[row];
-      if (hex) {
-        char text[24];
-        std::snprintf(text, sizeof(text), "%llx", static_cast<unsigned long long>(value));
-        *out = text;
-      } else if (value < 0 || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-        error = Status::InvalidArgument("chr(): no character has the code " + std::to_string(value));
-      } else {
-        AppendCodePoint(static_cast<uint32_t>(value), out);
-      }
-      return true;
-    }));
-    if (!error.ok()) return error;
-    return result;
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
+                         const Values<int64_t> values(in[0]);
+                         Status error;
+                         LANCEFS_ASSIGN_OR_RETURN(
+                             Column result, MapStrings(in, rows, arrow::utf8(), [&](int64_t row, std::string* out) {
+                               const int64_t value = values[row];
+                               if (hex) {
+                                 char text[24];
+                                 std::snprintf(text, sizeof(text), "%llx", static_cast<unsigned long long>(value));
+                                 *out = text;
+                               } else if (value < 0 || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+                                 error = Status::InvalidArgument("chr(): no character has the code " + std::to_string(value));
+                               } else {
+                                 AppendCodePoint(static_cast<uint32_t>(value), out);
+                               }
+                               return true;
+                             }));
+                         if (!error.ok()) return error;
+                         return result;
+                       }};
 }
 
 Result<BoundFunction> ConcatFunction(const std::string& name, const Types& types, const Constants&) {
@@ -175,26 +177,26 @@ Result<BoundFunction> ConcatFunction(const std::string& name, const Types& types
   const bool with_separator = name == "concat_ws";
   for (TypePtr& argument : arguments) argument = type;
   return BoundFunction{std::move(arguments), type, [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (with_separator && in[0].ConstantNull()) return NullColumn(type);
-    const int64_t count = ResultRows(in, rows);
-    std::vector<Strings> strings;
-    for (const Column& column : in) strings.emplace_back(column);
-    // Null arguments are skipped, so only the separator's nulls count.
-    LANCEFS_ASSIGN_OR_RETURN(auto zeros, NewBuffer(count));
-    std::memset(zeros->mutable_data(), 0, static_cast<size_t>(count));
-    std::vector<Column> guard = {Column{std::make_shared<arrow::UInt8Array>(count, zeros), AllConstant(in)}};
-    if (with_separator) guard.push_back(in[0]);
-    return MapStrings(guard, count, type, [&](int64_t row, std::string* out) {
-      bool first = true;
-      for (size_t i = with_separator ? 1 : 0; i < in.size(); ++i) {
-        if (in[i].IsNull(row)) continue;
-        if (with_separator && !first) out->append(strings[0][row]);
-        out->append(strings[i][row]);
-        first = false;
-      }
-      return true;
-    });
-  }};
+                         if (with_separator && in[0].ConstantNull()) return NullColumn(type);
+                         const int64_t count = ResultRows(in, rows);
+                         std::vector<Strings> strings;
+                         for (const Column& column : in) strings.emplace_back(column);
+                         // Null arguments are skipped, so only the separator's nulls count.
+                         LANCEFS_ASSIGN_OR_RETURN(auto zeros, NewBuffer(count));
+                         std::memset(zeros->mutable_data(), 0, static_cast<size_t>(count));
+                         std::vector<Column> guard = {Column{std::make_shared<arrow::UInt8Array>(count, zeros), AllConstant(in)}};
+                         if (with_separator) guard.push_back(in[0]);
+                         return MapStrings(guard, count, type, [&](int64_t row, std::string* out) {
+                           bool first = true;
+                           for (size_t i = with_separator ? 1 : 0; i < in.size(); ++i) {
+                             if (in[i].IsNull(row)) continue;
+                             if (with_separator && !first) out->append(strings[0][row]);
+                             out->append(strings[i][row]);
+                             first = false;
+                           }
+                           return true;
+                         });
+                       }};
 }
 
 Result<BoundFunction> ReverseFunction(const std::string& name, const Types& types, const Constants&) {
@@ -462,32 +464,33 @@ Result<BoundFunction> SplitPartFunction(const std::string& name, const Types& ty
 
 Result<BoundFunction> LevenshteinFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
-  return BoundFunction{std::move(arguments), arrow::int32(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::int32());
-    const Strings left(in[0]);
-    const Strings right(in[1]);
-    return MapValues<int32_t>(in, rows, arrow::int32(), [&](int64_t row, int32_t* out) {
-      auto split = [](std::string_view text) {
-        std::vector<std::string_view> characters;
-        for (size_t i = 0; i < text.size(); i += CharBytes(text[i])) characters.push_back(text.substr(i, CharBytes(text[i])));
-        return characters;
-      };
-      const auto a = split(left[row]);
-      const auto b = split(right[row]);
-      std::vector<int32_t> previous(b.size() + 1);
-      for (size_t j = 0; j <= b.size(); ++j) previous[j] = static_cast<int32_t>(j);
-      for (size_t i = 1; i <= a.size(); ++i) {
-        int32_t diagonal = previous[0];
-        previous[0] = static_cast<int32_t>(i);
-        for (size_t j = 1; j <= b.size(); ++j) {
-          const int32_t above = previous[j];
-          previous[j] = std::min({above + 1, previous[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-          diagonal = above;
-        }
-      }
-      return *out = previous[b.size()], true;
-    });
-  }};
+  return BoundFunction{
+      std::move(arguments), arrow::int32(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(arrow::int32());
+        const Strings left(in[0]);
+        const Strings right(in[1]);
+        return MapValues<int32_t>(in, rows, arrow::int32(), [&](int64_t row, int32_t* out) {
+          auto split = [](std::string_view text) {
+            std::vector<std::string_view> characters;
+            for (size_t i = 0; i < text.size(); i += CharBytes(text[i])) characters.push_back(text.substr(i, CharBytes(text[i])));
+            return characters;
+          };
+          const auto a = split(left[row]);
+          const auto b = split(right[row]);
+          std::vector<int32_t> previous(b.size() + 1);
+          for (size_t j = 0; j <= b.size(); ++j) previous[j] = static_cast<int32_t>(j);
+          for (size_t i = 1; i <= a.size(); ++i) {
+            int32_t diagonal = previous[0];
+            previous[0] = static_cast<int32_t>(i);
+            for (size_t j = 1; j <= b.size(); ++j) {
+              const int32_t above = previous[j];
+              previous[j] = std::min({above + 1, previous[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+              diagonal = above;
+            }
+          }
+          return *out = previous[b.size()], true;
+        });
+      }};
 }
 
 Result<BoundFunction> Md5Function(const std::string& name, const Types& types, const Constants&) {
@@ -496,39 +499,40 @@ Result<BoundFunction> Md5Function(const std::string& name, const Types& types, c
     LANCEFS_ASSIGN_OR_RETURN(arguments, CheckArguments(name, types, "s"));
   }
   return BoundFunction{std::move(arguments), arrow::utf8(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
-    const Strings text(in[0]);
-    return MapStrings(in, rows, arrow::utf8(), [&](int64_t row, std::string* out) { return *out = Md5Hex(text[row]), true; });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::utf8());
+                         const Strings text(in[0]);
+                         return MapStrings(in, rows, arrow::utf8(),
+                                           [&](int64_t row, std::string* out) { return *out = Md5Hex(text[row]), true; });
+                       }};
 }
 
 // All words of the second text stand in the first (split at what is no letter or digit).
 Result<BoundFunction> ContainsTokensFunction(const std::string& name, const Types& types, const Constants&) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "bs"));
   return BoundFunction{std::move(arguments), arrow::boolean(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
-    const Strings texts(in[0]);
-    const Strings wanted(in[1]);
-    auto split = [](std::string_view text) {
-      std::vector<std::string_view> words;
-      size_t start = 0;
-      for (size_t i = 0; i <= text.size(); ++i) {
-        const bool part =
-            i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) || static_cast<unsigned char>(text[i]) >= 0x80);
-        if (part) continue;
-        if (i > start) words.push_back(text.substr(start, i - start));
-        start = i + 1;
-      }
-      return words;
-    };
-    return MapBools(in, rows, [&](int64_t row) {
-      const auto words = split(texts[row]);
-      for (std::string_view word : split(wanted[row])) {
-        if (std::find(words.begin(), words.end(), word) == words.end()) return false;
-      }
-      return true;
-    });
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
+                         const Strings texts(in[0]);
+                         const Strings wanted(in[1]);
+                         auto split = [](std::string_view text) {
+                           std::vector<std::string_view> words;
+                           size_t start = 0;
+                           for (size_t i = 0; i <= text.size(); ++i) {
+                             const bool part = i < text.size() && (std::isalnum(static_cast<unsigned char>(text[i])) ||
+                                                                   static_cast<unsigned char>(text[i]) >= 0x80);
+                             if (part) continue;
+                             if (i > start) words.push_back(text.substr(start, i - start));
+                             start = i + 1;
+                           }
+                           return words;
+                         };
+                         return MapBools(in, rows, [&](int64_t row) {
+                           const auto words = split(texts[row]);
+                           for (std::string_view word : split(wanted[row])) {
+                             if (std::find(words.begin(), words.end(), word) == words.end()) return false;
+                           }
+                           return true;
+                         });
+                       }};
 }
 
 // ---- patterns ----
@@ -608,17 +612,17 @@ Result<BoundFunction> RegexpLikeFunction(const std::string& name, const Types& t
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, "s"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 2));
   return BoundFunction{std::move(arguments), arrow::boolean(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
-    const Strings text(in[0]);
-    RegexSource source(in[1], in.size() > 2 ? &in[2] : nullptr);
-    const re2::RE2* fixed = in[1].constant && (in.size() < 3 || in[2].constant) ? source.At(0) : nullptr;
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapBools(in, rows, [&](int64_t row) {
-      const re2::RE2* regex = fixed ? fixed : source.At(row);
-      return regex && re2::RE2::PartialMatch(Piece(text[row]), *regex);
-    }));
-    if (!source.error().ok()) return source.error();
-    return result;
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
+                         const Strings text(in[0]);
+                         RegexSource source(in[1], in.size() > 2 ? &in[2] : nullptr);
+                         const re2::RE2* fixed = in[1].constant && (in.size() < 3 || in[2].constant) ? source.At(0) : nullptr;
+                         LANCEFS_ASSIGN_OR_RETURN(Column result, MapBools(in, rows, [&](int64_t row) {
+                                                    const re2::RE2* regex = fixed ? fixed : source.At(row);
+                                                    return regex && re2::RE2::PartialMatch(Piece(text[row]), *regex);
+                                                  }));
+                         if (!source.error().ok()) return source.error();
+                         return result;
+                       }};
 }
 
 Result<BoundFunction> RegexpMatchFunction(const std::string& name, const Types& types, const Constants& constants) {
@@ -626,38 +630,38 @@ Result<BoundFunction> RegexpMatchFunction(const std::string& name, const Types& 
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 2));
   const TypePtr type = arrow::list(arrow::utf8());
   return BoundFunction{std::move(arguments), type, [type](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(type);
-    const Strings text(in[0]);
-    RegexSource source(in[1], in.size() > 2 ? &in[2] : nullptr);
-    auto items = std::make_shared<arrow::StringBuilder>();
-    arrow::ListBuilder lists(arrow::default_memory_pool(), items, type);
-    const int64_t count = ResultRows(in, rows);
-    std::vector<re2::StringPiece> groups;
-    for (int64_t row = 0; row < count; ++row) {
-      bool found = !in[0].IsNull(row) && !in[1].IsNull(row);
-      const re2::RE2* regex = found ? source.At(row) : nullptr;
-      if (!source.error().ok()) return source.error();
-      if (found) {
-        groups.assign(static_cast<size_t>(regex->NumberOfCapturingGroups()) + 1, {});
-        found = regex->Match(Piece(text[row]), 0, text[row].size(), re2::RE2::UNANCHORED, groups.data(),
-                             static_cast<int>(groups.size()));
-      }
-      if (!found) {
-        LANCEFS_ARROW_NOT_OK(lists.AppendNull());
-        continue;
-      }
-      LANCEFS_ARROW_NOT_OK(lists.Append());
-      for (size_t g = groups.size() > 1 ? 1 : 0; g < groups.size(); ++g) {  // the groups, or the whole match
-        if (groups[g].data() == nullptr) {
-          LANCEFS_ARROW_NOT_OK(items->AppendNull());
-        } else {
-          LANCEFS_ARROW_NOT_OK(items->Append(std::string_view(groups[g].data(), groups[g].size())));
-        }
-      }
-    }
-    LANCEFS_ARROW_ASSIGN(auto array, lists.Finish());
-    return Column{std::move(array), AllConstant(in)};
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(type);
+                         const Strings text(in[0]);
+                         RegexSource source(in[1], in.size() > 2 ? &in[2] : nullptr);
+                         auto items = std::make_shared<arrow::StringBuilder>();
+                         arrow::ListBuilder lists(arrow::default_memory_pool(), items, type);
+                         const int64_t count = ResultRows(in, rows);
+                         std::vector<re2::StringPiece> groups;
+                         for (int64_t row = 0; row < count; ++row) {
+                           bool found = !in[0].IsNull(row) && !in[1].IsNull(row);
+                           const re2::RE2* regex = found ? source.At(row) : nullptr;
+                           if (!source.error().ok()) return source.error();
+                           if (found) {
+                             groups.assign(static_cast<size_t>(regex->NumberOfCapturingGroups()) + 1, {});
+                             found = regex->Match(Piece(text[row]), 0, text[row].size(), re2::RE2::UNANCHORED, groups.data(),
+                                                  static_cast<int>(groups.size()));
+                           }
+                           if (!found) {
+                             LANCEFS_ARROW_NOT_OK(lists.AppendNull());
+                             continue;
+                           }
+                           LANCEFS_ARROW_NOT_OK(lists.Append());
+                           for (size_t g = groups.size() > 1 ? 1 : 0; g < groups.size(); ++g) {  // the groups, or the whole match
+                             if (groups[g].data() == nullptr) {
+                               LANCEFS_ARROW_NOT_OK(items->AppendNull());
+                             } else {
+                               LANCEFS_ARROW_NOT_OK(items->Append(std::string_view(groups[g].data(), groups[g].size())));
+                             }
+                           }
+                         }
+                         LANCEFS_ARROW_ASSIGN(auto array, lists.Finish());
+                         return Column{std::move(array), AllConstant(in)};
+                       }};
 }
 
 // $1, ${1} and \1 as RE2's \1.
@@ -707,29 +711,31 @@ Result<BoundFunction> RegexpReplaceFunction(const std::string& name, const Types
 Result<BoundFunction> RegexpCountFunction(const std::string& name, const Types& types, const Constants& constants) {
   LANCEFS_ASSIGN_OR_RETURN(Types arguments, CheckArguments(name, types, types.size() > 3 ? "bsis" : "bsi"));
   LANCEFS_RETURN_NOT_OK(CheckPattern(constants, 1, 3));
-  return BoundFunction{std::move(arguments), arrow::int64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(arrow::int64());
-    const Strings texts(in[0]);
-    RegexSource source(in[1], in.size() > 3 ? &in[3] : nullptr);
-    const bool has_start = in.size() > 2;
-    const Values<int64_t> starts(in[has_start ? 2 : 0]);
-    LANCEFS_ASSIGN_OR_RETURN(Column result, MapValues<int64_t>(in, rows, arrow::int64(), [&](int64_t row, int64_t* out) {
-      const re2::RE2* regex = source.At(row);
-      if (!regex) return false;
-      const std::string_view text = texts[row];
-      size_t at = has_start ? CharOffset(text, starts[row] - 1) : 0;
-      re2::StringPiece match;
-      *out = 0;
-      while (at <= text.size() && regex->Match(Piece(text), at, text.size(), re2::RE2::UNANCHORED, &match, 1)) {
-        ++*out;
-        const size_t end = static_cast<size_t>(match.data() - text.data()) + match.size();
-        at = match.empty() ? end + (end < text.size() ? CharBytes(text[end]) : 1) : end;
-      }
-      return true;
-    }));
-    if (!source.error().ok()) return source.error();
-    return result;
-  }};
+  return BoundFunction{
+      std::move(arguments), arrow::int64(), [](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(arrow::int64());
+        const Strings texts(in[0]);
+        RegexSource source(in[1], in.size() > 3 ? &in[3] : nullptr);
+        const bool has_start = in.size() > 2;
+        const Values<int64_t> starts(in[has_start ? 2 : 0]);
+        LANCEFS_ASSIGN_OR_RETURN(
+            Column result, MapValues<int64_t>(in, rows, arrow::int64(), [&](int64_t row, int64_t* out) {
+              const re2::RE2* regex = source.At(row);
+              if (!regex) return false;
+              const std::string_view text = texts[row];
+              size_t at = has_start ? CharOffset(text, starts[row] - 1) : 0;
+              re2::StringPiece match;
+              *out = 0;
+              while (at <= text.size() && regex->Match(Piece(text), at, text.size(), re2::RE2::UNANCHORED, &match, 1)) {
+                ++*out;
+                const size_t end = static_cast<size_t>(match.data() - text.data()) + match.size();
+                at = match.empty() ? end + (end < text.size() ? CharBytes(text[end]) : 1) : end;
+              }
+              return true;
+            }));
+        if (!source.error().ok()) return source.error();
+        return result;
+      }};
 }
 
 // A LIKE pattern: literal pieces between %, where _ stands for one character.
@@ -901,7 +907,10 @@ Kernel LikeKernel(bool ignore_case, bool negated, const std::string& escape, con
     const std::string_view text = Strings(*pattern)[0];
     if (ignore_case) {
       auto regex = CompileRegex(LikeRegex(text, escape));
-      if (regex.ok()) fixed_regex = *regex; else *error = regex.status();
+      if (regex.ok())
+        fixed_regex = *regex;
+      else
+        *error = regex.status();
     } else {
       fixed = std::make_shared<LikePattern>(text, escape);
     }
@@ -916,11 +925,11 @@ Kernel LikeKernel(bool ignore_case, bool negated, const std::string& escape, con
     }
     Status failed;
     LANCEFS_ASSIGN_OR_RETURN(Column result, MapBools(in, rows, [&](int64_t row) {
-      if (!ignore_case) return LikePattern(patterns[row], escape).Matches(text[row]) != negated;
-      auto regex = CompileRegex(LikeRegex(patterns[row], escape));
-      if (!regex.ok()) failed = regex.status();
-      return regex.ok() && re2::RE2::FullMatch(Piece(text[row]), **regex) != negated;
-    }));
+                               if (!ignore_case) return LikePattern(patterns[row], escape).Matches(text[row]) != negated;
+                               auto regex = CompileRegex(LikeRegex(patterns[row], escape));
+                               if (!regex.ok()) failed = regex.status();
+                               return regex.ok() && re2::RE2::FullMatch(Piece(text[row]), **regex) != negated;
+                             }));
     if (!failed.ok()) return failed;
     return result;
   };
@@ -931,7 +940,10 @@ Kernel RegexKernel(bool ignore_case, bool negated, const Column* pattern, Status
   RegexPtr fixed;
   if (pattern && !pattern->ConstantNull()) {
     auto regex = CompileRegex(prefix + std::string(Strings(*pattern)[0]));
-    if (regex.ok()) fixed = *regex; else *error = regex.status();
+    if (regex.ok())
+      fixed = *regex;
+    else
+      *error = regex.status();
   }
   return [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
     if (AnyConstantNull(in)) return NullColumn(arrow::boolean());
@@ -939,11 +951,11 @@ Kernel RegexKernel(bool ignore_case, bool negated, const Column* pattern, Status
     const Strings patterns(in[1]);
     Status failed;
     LANCEFS_ASSIGN_OR_RETURN(Column result, MapBools(in, rows, [&](int64_t row) {
-      if (fixed) return re2::RE2::PartialMatch(Piece(text[row]), *fixed) != negated;
-      auto regex = CompileRegex(prefix + std::string(patterns[row]));
-      if (!regex.ok()) failed = regex.status();
-      return regex.ok() && re2::RE2::PartialMatch(Piece(text[row]), **regex) != negated;
-    }));
+                               if (fixed) return re2::RE2::PartialMatch(Piece(text[row]), *fixed) != negated;
+                               auto regex = CompileRegex(prefix + std::string(patterns[row]));
+                               if (!regex.ok()) failed = regex.status();
+                               return regex.ok() && re2::RE2::PartialMatch(Piece(text[row]), **regex) != negated;
+                             }));
     if (!failed.ok()) return failed;
     return result;
   };
@@ -951,24 +963,49 @@ Kernel RegexKernel(bool ignore_case, bool negated, const Column* pattern, Status
 
 const std::vector<FunctionEntry>& StringFunctions() {
   static const std::vector<FunctionEntry> entries = {
-      {"lower", 1, 1, CaseFunction}, {"upper", 1, 1, CaseFunction},
-      {"length", 1, 1, LengthFunction}, {"char_length", 1, 1, LengthFunction}, {"character_length", 1, 1, LengthFunction},
-      {"octet_length", 1, 1, LengthFunction}, {"bit_length", 1, 1, LengthFunction},
-      {"starts_with", 2, 2, SearchFunction}, {"ends_with", 2, 2, SearchFunction}, {"contains", 2, 2, SearchFunction},
-      {"strpos", 2, 2, StrposFunction}, {"instr", 2, 2, StrposFunction}, {"position", 2, 2, StrposFunction},
-      {"ascii", 1, 1, AsciiFunction}, {"chr", 1, 1, FromIntegerFunction}, {"to_hex", 1, 1, FromIntegerFunction},
-      {"concat", 1, -1, ConcatFunction}, {"concat_ws", 2, -1, ConcatFunction},
-      {"reverse", 1, 1, ReverseFunction}, {"initcap", 1, 1, InitcapFunction},
-      {"left", 2, 2, LeftRightFunction}, {"right", 2, 2, LeftRightFunction},
-      {"substr", 2, 3, SubstrFunction}, {"substring", 2, 3, SubstrFunction},
-      {"substr_index", 3, 3, SubstrIndexFunction}, {"substring_index", 3, 3, SubstrIndexFunction},
-      {"btrim", 1, 2, TrimFunction}, {"trim", 1, 2, TrimFunction}, {"ltrim", 1, 2, TrimFunction}, {"rtrim", 1, 2, TrimFunction},
-      {"lpad", 2, 3, PadFunction}, {"rpad", 2, 3, PadFunction},
-      {"replace", 3, 3, ReplaceFunction}, {"translate", 3, 3, ReplaceFunction},
-      {"repeat", 2, 2, RepeatFunction}, {"md5", 1, 1, Md5Function}, {"split_part", 3, 3, SplitPartFunction},
-      {"levenshtein", 2, 2, LevenshteinFunction}, {"contains_tokens", 2, 2, ContainsTokensFunction},
-      {"regexp_like", 2, 3, RegexpLikeFunction}, {"regexp_match", 2, 3, RegexpMatchFunction},
-      {"regexp_replace", 3, 4, RegexpReplaceFunction}, {"regexp_count", 2, 4, RegexpCountFunction},
+      {"lower", 1, 1, CaseFunction},
+      {"upper", 1, 1, CaseFunction},
+      {"length", 1, 1, LengthFunction},
+      {"char_length", 1, 1, LengthFunction},
+      {"character_length", 1, 1, LengthFunction},
+      {"octet_length", 1, 1, LengthFunction},
+      {"bit_length", 1, 1, LengthFunction},
+      {"starts_with", 2, 2, SearchFunction},
+      {"ends_with", 2, 2, SearchFunction},
+      {"contains", 2, 2, SearchFunction},
+      {"strpos", 2, 2, StrposFunction},
+      {"instr", 2, 2, StrposFunction},
+      {"position", 2, 2, StrposFunction},
+      {"ascii", 1, 1, AsciiFunction},
+      {"chr", 1, 1, FromIntegerFunction},
+      {"to_hex", 1, 1, FromIntegerFunction},
+      {"concat", 1, -1, ConcatFunction},
+      {"concat_ws", 2, -1, ConcatFunction},
+      {"reverse", 1, 1, ReverseFunction},
+      {"initcap", 1, 1, InitcapFunction},
+      {"left", 2, 2, LeftRightFunction},
+      {"right", 2, 2, LeftRightFunction},
+      {"substr", 2, 3, SubstrFunction},
+      {"substring", 2, 3, SubstrFunction},
+      {"substr_index", 3, 3, SubstrIndexFunction},
+      {"substring_index", 3, 3, SubstrIndexFunction},
+      {"btrim", 1, 2, TrimFunction},
+      {"trim", 1, 2, TrimFunction},
+      {"ltrim", 1, 2, TrimFunction},
+      {"rtrim", 1, 2, TrimFunction},
+      {"lpad", 2, 3, PadFunction},
+      {"rpad", 2, 3, PadFunction},
+      {"replace", 3, 3, ReplaceFunction},
+      {"translate", 3, 3, ReplaceFunction},
+      {"repeat", 2, 2, RepeatFunction},
+      {"md5", 1, 1, Md5Function},
+      {"split_part", 3, 3, SplitPartFunction},
+      {"levenshtein", 2, 2, LevenshteinFunction},
+      {"contains_tokens", 2, 2, ContainsTokensFunction},
+      {"regexp_like", 2, 3, RegexpLikeFunction},
+      {"regexp_match", 2, 3, RegexpMatchFunction},
+      {"regexp_replace", 3, 4, RegexpReplaceFunction},
+      {"regexp_count", 2, 4, RegexpCountFunction},
   };
   return entries;
 }

@@ -96,7 +96,7 @@ std::optional<Field> FieldOf(const std::string& name) {
 
 int64_t DayOfYear(int64_t days) { return days - DaysFromCivil(CivilFromDays(days).year, 1, 1) + 1; }
 int IsoWeekday(int64_t days) { return static_cast<int>(FloorMod(days + 3, 7)) + 1; }  // Monday = 1
-std::pair<int64_t, int64_t> IsoWeek(int64_t days) {                                    // year, week
+std::pair<int64_t, int64_t> IsoWeek(int64_t days) {                                   // year, week
   const int64_t thursday = days + 4 - IsoWeekday(days);
   const int64_t year = CivilFromDays(thursday).year;
   return {year, (thursday - DaysFromCivil(year, 1, 1)) / 7 + 1};
@@ -132,8 +132,10 @@ struct Clock {
   int64_t nanos_per_tick;
   explicit Clock(const arrow::DataType& type) {
     int64_t per_second = 0;
-    if (type.id() == Type::TIMESTAMP) per_second = UnitsPerSecond(TimestampUnit(type));
-    else if (type.id() == Type::DATE64) per_second = 1000;
+    if (type.id() == Type::TIMESTAMP)
+      per_second = UnitsPerSecond(TimestampUnit(type));
+    else if (type.id() == Type::DATE64)
+      per_second = 1000;
     else if (type.id() == Type::TIME32 || type.id() == Type::TIME64)
       per_second = UnitsPerSecond(static_cast<const arrow::TimeType&>(type).unit());
     per_day = per_second == 0 ? 1 : per_second * 86400;
@@ -211,20 +213,21 @@ Result<BoundFunction> DateTruncFunction(const std::string& name, const Types& ty
     return Status::InvalidArgument(name + "() needs a date or timestamp, this is " + type->ToString());
   int64_t unused;
   if (!Truncate(unit, Clock(*type), 0, &unused)) return Status::InvalidArgument(name + "(): unknown unit '" + unit + "'");
-  return BoundFunction{{types[0], type}, type, [type, unit](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(type);
-    const Clock clock(*type);
-    LANCEFS_ASSIGN_OR_RETURN(const Column local, WallClock(in[1]));
-    bool overflow = false;
-    LANCEFS_ASSIGN_OR_RETURN(Column truncated, MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) {
-      if (!Truncate(unit, clock, Ticks(local, row), out)) overflow = true;
-      return true;
-    }));
-    if (overflow) return Status::InvalidArgument("date_trunc(): the start of the " + unit + " is out of the type's range");
-    if (static_cast<const arrow::TimestampType&>(*type).timezone().empty()) return truncated;
-    LANCEFS_ASSIGN_OR_RETURN(truncated.array, LocalToUtc(truncated.array, type));
-    return truncated;
-  }};
+  return BoundFunction{
+      {types[0], type}, type, [type, unit](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
+        if (AnyConstantNull(in)) return NullColumn(type);
+        const Clock clock(*type);
+        LANCEFS_ASSIGN_OR_RETURN(const Column local, WallClock(in[1]));
+        bool overflow = false;
+        LANCEFS_ASSIGN_OR_RETURN(Column truncated, MapValues<int64_t>(in, rows, type, [&](int64_t row, int64_t* out) {
+                                   if (!Truncate(unit, clock, Ticks(local, row), out)) overflow = true;
+                                   return true;
+                                 }));
+        if (overflow) return Status::InvalidArgument("date_trunc(): the start of the " + unit + " is out of the type's range");
+        if (static_cast<const arrow::TimestampType&>(*type).timezone().empty()) return truncated;
+        LANCEFS_ASSIGN_OR_RETURN(truncated.array, LocalToUtc(truncated.array, type));
+        return truncated;
+      }};
 }
 
 Result<BoundFunction> ToTimestampFunction(const std::string& name, const Types& types, const Constants&) {
@@ -276,8 +279,8 @@ Result<BoundFunction> ToUnixtimeFunction(const std::string& name, const Types& t
   const TypePtr seconds = arrow::timestamp(arrow::TimeUnit::SECOND);
   if (!CanCast(*types[0], *seconds)) return Status::InvalidArgument(name + "() cannot take " + types[0]->ToString());
   return BoundFunction{{seconds}, arrow::int64(), [](const std::vector<Column>& in, int64_t) -> Result<Column> {
-    return CastColumn(in[0], arrow::int64(), false);
-  }};
+                         return CastColumn(in[0], arrow::int64(), false);
+                       }};
 }
 
 Result<BoundFunction> FromUnixtimeFunction(const std::string& name, const Types& types, const Constants&) {
@@ -342,22 +345,24 @@ Result<BoundFunction> DateBinFunction(const std::string& name, const Types& type
   Types arguments = {types[0], type};
   if (types.size() > 2) arguments.push_back(type);
   return BoundFunction{std::move(arguments), type, [type, step](const std::vector<Column>& in, int64_t rows) -> Result<Column> {
-    if (AnyConstantNull(in)) return NullColumn(type);
-    const std::vector<Column> used(in.begin() + 1, in.end());
-    const Values<int64_t> values(in[1]);
-    bool overflow = false;
-    auto binned = MapValues<int64_t>(used, rows, type, [&](int64_t row, int64_t* out) {
-      const int64_t origin = in.size() > 2 ? Values<int64_t>(in[2])[row] : 0;
-      int64_t distance;
-      if (__builtin_sub_overflow(values[row], origin, &distance) || !Multiply(FloorDiv(distance, step), step, &distance) ||
-          __builtin_add_overflow(distance, origin, out)) {
-        overflow = true;
-      }
-      return true;
-    });
-    if (overflow) return Status::InvalidArgument("date_bin(): the start of the interval is out of the type's range");
-    return binned;
-  }};
+                         if (AnyConstantNull(in)) return NullColumn(type);
+                         const std::vector<Column> used(in.begin() + 1, in.end());
+                         const Values<int64_t> values(in[1]);
+                         bool overflow = false;
+                         auto binned = MapValues<int64_t>(used, rows, type, [&](int64_t row, int64_t* out) {
+                           const int64_t origin = in.size() > 2 ? Values<int64_t>(in[2])[row] : 0;
+                           int64_t distance;
+                           if (__builtin_sub_overflow(values[row], origin, &distance) ||
+                               !Multiply(FloorDiv(distance, step), step, &distance) ||
+                               __builtin_add_overflow(distance, origin, out)) {
+                             overflow = true;
+                           }
+                           return true;
+                         });
+                         if (overflow)
+                           return Status::InvalidArgument("date_bin(): the start of the interval is out of the type's range");
+                         return binned;
+                       }};
 }
 
 using Interval = arrow::MonthDayNanoIntervalType::MonthDayNanos;
@@ -382,9 +387,9 @@ Result<Column> AddInterval(const Column& points, const Column& intervals, int64_
     const int64_t ticks = Ticks(points, row);
     const int64_t days = AddMonths(clock.Days(ticks), sign * interval.months) + sign * interval.days;
     const __int128 nanos = static_cast<__int128>(sign) * interval.nanoseconds;
-    const __int128 sum = clock.nanos_per_tick == 0
-                             ? days + nanos / 86400000000000
-                             : static_cast<__int128>(days) * clock.per_day + FloorMod(ticks, clock.per_day) + nanos / clock.nanos_per_tick;
+    const __int128 sum = clock.nanos_per_tick == 0 ? days + nanos / 86400000000000
+                                                   : static_cast<__int128>(days) * clock.per_day +
+                                                         FloorMod(ticks, clock.per_day) + nanos / clock.nanos_per_tick;
     *out = static_cast<std::remove_pointer_t<decltype(out)>>(sum);
     if (*out != sum) overflow = true;
     return true;
@@ -466,21 +471,40 @@ bool ParseInterval(std::string_view text, Interval* value) {
     if (std::fabs(amount) > 1e9) return false;
     std::string unit = words[i + 1];
     if (unit.size() > 1 && unit.back() == 's' && unit != "ms" && unit != "us" && unit != "ns") unit.pop_back();
-    if (unit == "century" || unit == "centurie") { months += static_cast<int64_t>(amount * 1200); continue; }
-    if (unit == "decade") { months += static_cast<int64_t>(amount * 120); continue; }
-    if (unit == "year" || unit == "y") { months += static_cast<int64_t>(amount * 12); continue; }
-    if (unit == "month" || unit == "mon") { months += static_cast<int64_t>(amount); continue; }
+    if (unit == "century" || unit == "centurie") {
+      months += static_cast<int64_t>(amount * 1200);
+      continue;
+    }
+    if (unit == "decade") {
+      months += static_cast<int64_t>(amount * 120);
+      continue;
+    }
+    if (unit == "year" || unit == "y") {
+      months += static_cast<int64_t>(amount * 12);
+      continue;
+    }
+    if (unit == "month" || unit == "mon") {
+      months += static_cast<int64_t>(amount);
+      continue;
+    }
     if (unit == "week" || unit == "w") amount *= 7;
     if (unit == "week" || unit == "w" || unit == "day" || unit == "d") {
       days += static_cast<int64_t>(amount);
       nanos += (amount - std::trunc(amount)) * 86400e9;
-    } else if (unit == "hour" || unit == "h") nanos += amount * 3600e9;
-    else if (unit == "minute" || unit == "min" || unit == "m") nanos += amount * 60e9;
-    else if (unit == "second" || unit == "sec" || unit == "s") nanos += amount * 1e9;
-    else if (unit == "millisecond" || unit == "ms") nanos += amount * 1e6;
-    else if (unit == "microsecond" || unit == "us") nanos += amount * 1e3;
-    else if (unit == "nanosecond" || unit == "ns") nanos += amount;
-    else return false;
+    } else if (unit == "hour" || unit == "h")
+      nanos += amount * 3600e9;
+    else if (unit == "minute" || unit == "min" || unit == "m")
+      nanos += amount * 60e9;
+    else if (unit == "second" || unit == "sec" || unit == "s")
+      nanos += amount * 1e9;
+    else if (unit == "millisecond" || unit == "ms")
+      nanos += amount * 1e6;
+    else if (unit == "microsecond" || unit == "us")
+      nanos += amount * 1e3;
+    else if (unit == "nanosecond" || unit == "ns")
+      nanos += amount;
+    else
+      return false;
   }
   if (std::llabs(months) > 12000000 || std::llabs(days) > 2000000000 || std::fabs(nanos) > 9e18) return false;
   *value = {static_cast<int32_t>(months), static_cast<int32_t>(days), static_cast<int64_t>(nanos)};

@@ -18,9 +18,13 @@ namespace {
 constexpr char kVersionsDir[] = "_versions/";
 constexpr char kTransactionsDir[] = "_transactions/";
 
-std::string Join(const std::string& directory, const std::string& name) { return directory.empty() ? name : directory + "/" + name; }
+std::string Join(const std::string& directory, const std::string& name) {
+  return directory.empty() ? name : directory + "/" + name;
+}
 
-std::string BranchPath(const std::string& root, const std::string& branch) { return branch.empty() ? root : Join(root, "tree/" + branch); }
+std::string BranchPath(const std::string& root, const std::string& branch) {
+  return branch.empty() ? root : Join(root, "tree/" + branch);
+}
 
 struct LatestManifest {
   uint64_t version = 0;
@@ -94,11 +98,11 @@ struct Dataset::Shared {
     std::shared_ptr<LanceFile> file;
     std::list<std::string>::iterator position;
   };
-  std::unordered_map<std::string, FileEntry> files;  // guarded by mutex, by path
-  std::list<std::string> recent;                     // guarded by mutex, most recent first
-  std::unordered_map<std::string, std::shared_ptr<const DeletionVector>> deletions;           // guarded by mutex, by path
-  std::unordered_map<std::string, std::shared_ptr<const std::vector<uint64_t>>> row_ids;      // guarded by mutex, by sequence bytes
-  std::unordered_map<std::string, ResolvedBase> bases;                                        // guarded by mutex, by URI
+  std::unordered_map<std::string, FileEntry> files;                                       // guarded by mutex, by path
+  std::list<std::string> recent;                                                          // guarded by mutex, most recent first
+  std::unordered_map<std::string, std::shared_ptr<const DeletionVector>> deletions;       // guarded by mutex, by path
+  std::unordered_map<std::string, std::shared_ptr<const std::vector<uint64_t>>> row_ids;  // guarded by mutex, by sequence bytes
+  std::unordered_map<std::string, ResolvedBase> bases;                                    // guarded by mutex, by URI
 };
 
 Dataset::~Dataset() = default;
@@ -110,9 +114,9 @@ int64_t Dataset::timestamp_ns() const {
   return manifest_->timestamp().seconds() * 1'000'000'000LL + manifest_->timestamp().nanos();
 }
 
-Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root, std::string branch,
-                                                                 std::string path, ManifestNaming naming, ManifestFile file,
-                                                                 std::shared_ptr<Shared> shared) {
+Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root,
+                                                                 std::string branch, std::string path, ManifestNaming naming,
+                                                                 ManifestFile file, std::shared_ptr<Shared> shared) {
   LANCEFS_RETURN_NOT_OK(CheckReaderFlags(*file.manifest));
   std::shared_ptr<Dataset> dataset(new Dataset);
   dataset->store_ = std::move(store);
@@ -129,17 +133,20 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
   LANCEFS_ASSIGN_OR_RETURN(dataset->data_version_, DataVersion(*dataset->manifest_));
   dataset->arrow_schema_ = dataset->schema_.ToArrow();
   for (const pb::DataFragment& fragment : dataset->manifest_->fragments()) {
-    FragmentInfo info{fragment.id(), fragment.physical_rows(), fragment.has_deletion_file() ? fragment.deletion_file().num_deleted_rows() : 0};
+    FragmentInfo info{fragment.id(), fragment.physical_rows(),
+                      fragment.has_deletion_file() ? fragment.deletion_file().num_deleted_rows() : 0};
     // 0 says "unknown" (writers before row counts were kept); taken as a count it would hide rows.
     if (info.physical_rows == 0 && fragment.files_size() > 0) {
-      return Status::NotSupported("the manifest does not tell how many rows fragment " + std::to_string(info.id) + " has (an old writer's table)");
+      return Status::NotSupported("the manifest does not tell how many rows fragment " + std::to_string(info.id) +
+                                  " has (an old writer's table)");
     }
     if (fragment.has_deletion_file() && info.deleted_rows == 0) {
-      return Status::NotSupported("the manifest does not tell how many rows of fragment " + std::to_string(info.id) + " are deleted (an old writer's table)");
+      return Status::NotSupported("the manifest does not tell how many rows of fragment " + std::to_string(info.id) +
+                                  " are deleted (an old writer's table)");
     }
     if (info.physical_rows > UINT32_MAX || info.deleted_rows > info.physical_rows) {
-      return Status::Corruption("fragment " + std::to_string(info.id) + " has " + std::to_string(info.physical_rows) + " rows and " +
-                                std::to_string(info.deleted_rows) + " deleted ones");
+      return Status::Corruption("fragment " + std::to_string(info.id) + " has " + std::to_string(info.physical_rows) +
+                                " rows and " + std::to_string(info.deleted_rows) + " deleted ones");
     }
     if (dataset->stable_row_ids() && !fragment.has_inline_row_ids() && !fragment.has_column_row_ids()) {
       return Status::Corruption("fragment " + std::to_string(info.id) + " has no row ids in a table with stable row ids");
@@ -151,8 +158,8 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
   return std::shared_ptr<const Dataset>(std::move(dataset));
 }
 
-Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore> store, std::string path, const OpenOptions& options,
-                                                     const OpContext& ctx) {
+Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore> store, std::string path,
+                                                     const OpenOptions& options, const OpContext& ctx) {
   std::string branch = options.branch;
   std::optional<uint64_t> version = options.version;
   if (!options.tag.empty()) {
@@ -188,7 +195,8 @@ Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore
     }
     Result<ManifestFile> file = ParseManifestFile(*bytes);
     if (!file.ok()) return file.status().WithContext(manifest_path);
-    return FromManifestFile(std::move(store), std::move(path), std::move(branch), branch_path, candidate.naming, std::move(*file), std::move(shared));
+    return FromManifestFile(std::move(store), std::move(path), std::move(branch), branch_path, candidate.naming, std::move(*file),
+                            std::move(shared));
   }
   if (version) return Status::NotFound("version " + std::to_string(*version) + " does not exist in " + where);
   return Status::Stale("the newest version of " + where + " disappeared while it was opened");
@@ -199,7 +207,8 @@ Result<std::shared_ptr<const Dataset>> Dataset::Checkout(uint64_t version, const
   const std::string manifest_path = ObjectPath(kVersionsDir + ManifestName(version, naming_));
   Result<Bytes> bytes = store_->ReadAll(manifest_path, ctx);
   if (!bytes.ok()) {
-    if (bytes.status().Is(StatusCode::kNotFound)) return Status::NotFound("version " + std::to_string(version) + " does not exist");
+    if (bytes.status().Is(StatusCode::kNotFound))
+      return Status::NotFound("version " + std::to_string(version) + " does not exist");
     return bytes.status();
   }
   Result<ManifestFile> file = ParseManifestFile(*bytes);
@@ -298,7 +307,8 @@ Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const s
     if (candidate.id() == *base_id) base = &candidate;
   }
   if (base == nullptr) return Status::Corruption("the manifest names the unknown base path " + std::to_string(*base_id));
-  if (kind != "data" && !base->is_dataset_root()) return Status::Corruption("base path " + std::to_string(*base_id) + " is no dataset root");
+  if (kind != "data" && !base->is_dataset_root())
+    return Status::Corruption("base path " + std::to_string(*base_id) + " is no dataset root");
   ResolvedBase resolved;
   {
     std::lock_guard lock(shared_->mutex);
@@ -306,7 +316,8 @@ Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const s
     if (known != shared_->bases.end()) resolved = known->second;
   }
   if (resolved.store == nullptr) {
-    if (!shared_->resolve_base) return Status::NotSupported("the dataset has files at " + base->path() + ", which cannot be opened from here");
+    if (!shared_->resolve_base)
+      return Status::NotSupported("the dataset has files at " + base->path() + ", which cannot be opened from here");
     LANCEFS_ASSIGN_OR_RETURN(resolved, shared_->resolve_base(base->path()));
     std::lock_guard lock(shared_->mutex);
     shared_->bases[base->path()] = resolved;
@@ -348,7 +359,8 @@ Result<std::shared_ptr<LanceFile>> Dataset::OpenDataFile(const pb::DataFile& fil
       return known->second.file;
     }
   }
-  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<LanceFile> opened, LanceFile::Open(directory.store, path, file.file_size_bytes(), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<LanceFile> opened,
+                           LanceFile::Open(directory.store, path, file.file_size_bytes(), ctx));
   std::lock_guard lock(shared_->mutex);
   const auto known = shared_->files.find(key);
   if (known != shared_->files.end()) return known->second.file;  // another thread was first
@@ -364,7 +376,8 @@ Result<std::shared_ptr<LanceFile>> Dataset::OpenDataFile(const pb::DataFile& fil
 Result<std::shared_ptr<const std::vector<uint64_t>>> Dataset::RowIds(size_t index, const OpContext&) const {
   const pb::DataFragment& fragment = manifest_->fragments(static_cast<int>(index));
   if (!fragment.has_inline_row_ids()) {
-    return Status::NotSupported("the row ids of fragment " + std::to_string(fragment.id()) + " are stored in a column, which is not supported");
+    return Status::NotSupported("the row ids of fragment " + std::to_string(fragment.id()) +
+                                " are stored in a column, which is not supported");
   }
   const std::string key = std::to_string(fragment.physical_rows()) + ":" + fragment.inline_row_ids();
   {
@@ -372,7 +385,9 @@ Result<std::shared_ptr<const std::vector<uint64_t>>> Dataset::RowIds(size_t inde
     const auto known = shared_->row_ids.find(key);
     if (known != shared_->row_ids.end()) return known->second;
   }
-  Result<std::vector<uint64_t>> ids = DecodeRowIds(std::span(reinterpret_cast<const uint8_t*>(fragment.inline_row_ids().data()), fragment.inline_row_ids().size()), fragment.physical_rows());
+  Result<std::vector<uint64_t>> ids = DecodeRowIds(
+      std::span(reinterpret_cast<const uint8_t*>(fragment.inline_row_ids().data()), fragment.inline_row_ids().size()),
+      fragment.physical_rows());
   if (!ids.ok()) return ids.status().WithContext("row ids of fragment " + std::to_string(fragment.id()));
   std::lock_guard lock(shared_->mutex);
   return shared_->row_ids.try_emplace(key, std::make_shared<const std::vector<uint64_t>>(std::move(*ids))).first->second;

@@ -24,7 +24,7 @@ class LanceFile;
 
 struct VersionInfo {
   uint64_t version = 0;
-  int64_t last_modified_ns = 0;   // of the manifest object (LIST), since the epoch
+  int64_t last_modified_ns = 0;  // of the manifest object (LIST), since the epoch
   uint64_t manifest_bytes = 0;
 };
 
@@ -51,9 +51,9 @@ struct ResolvedBase {
 };
 
 struct OpenOptions {
-  std::optional<uint64_t> version;   // absent = latest
-  std::string tag;                   // a tag's name; not together with version
-  std::string branch;                // empty = main
+  std::optional<uint64_t> version;  // absent = latest
+  std::string tag;                  // a tag's name; not together with version
+  std::string branch;               // empty = main
   // Opens the store of a base path given as URI or absolute path; null = datasets with base paths can be
   // opened, but reading a file behind one is an error.
   std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;
@@ -65,8 +65,8 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
 
   // Opens the dataset whose root is `path` in `store`. 2 requests.
   // Errors: kNotFound (no dataset, version, tag or branch of that name), kCorruption, kNotSupported (flags).
-  static Result<std::shared_ptr<const Dataset>> Open(std::shared_ptr<ObjectStore> store, std::string path, const OpenOptions& options,
-                                                     const OpContext& ctx);
+  static Result<std::shared_ptr<const Dataset>> Open(std::shared_ptr<ObjectStore> store, std::string path,
+                                                     const OpenOptions& options, const OpContext& ctx);
   // Another version of the same dataset and branch. 1-2 requests; none for this dataset's own version.
   Result<std::shared_ptr<const Dataset>> Checkout(uint64_t version, const OpContext& ctx) const;
   // The version that a manifest file which was just written makes; no I/O. REQUIRES: `file` is of this dataset.
@@ -85,15 +85,15 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   const std::shared_ptr<arrow::Schema>& arrow_schema() const { return arrow_schema_; }
   FileVersion data_version() const { return data_version_; }
   ManifestNaming naming() const { return naming_; }
-  const std::string& branch() const { return branch_; }   // empty = main
+  const std::string& branch() const { return branch_; }  // empty = main
   bool stable_row_ids() const { return (manifest_->reader_feature_flags() & kFlagStableRowIds) != 0; }
 
   const std::vector<FragmentInfo>& fragments() const { return fragments_; }  // in manifest order
-  uint64_t num_rows() const { return num_rows_; }          // live rows
-  uint64_t data_bytes() const { return data_bytes_; }      // of all data files, as far as the manifest knows
+  uint64_t num_rows() const { return num_rows_; }                            // live rows
+  uint64_t data_bytes() const { return data_bytes_; }                        // of all data files, as far as the manifest knows
 
   const std::shared_ptr<ObjectStore>& store() const { return store_; }
-  const std::string& path() const { return path_; }         // of this branch's directory
+  const std::string& path() const { return path_; }  // of this branch's directory
   // "<path>/<name>" or just `name` at the store's root.
   std::string ObjectPath(const std::string& name) const;
 
@@ -117,13 +117,13 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
  private:
   struct Shared;  // caches that the versions of one dataset share
   Dataset() = default;
-  static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root, std::string branch,
-                                                                 std::string path, ManifestNaming naming, ManifestFile file,
-                                                                 std::shared_ptr<Shared> shared);
+  static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root,
+                                                                 std::string branch, std::string path, ManifestNaming naming,
+                                                                 ManifestFile file, std::shared_ptr<Shared> shared);
 
   std::shared_ptr<ObjectStore> store_;
-  std::string root_;     // of main
-  std::string path_;     // of this branch
+  std::string root_;  // of main
+  std::string path_;  // of this branch
   std::string branch_;
   ManifestNaming naming_ = ManifestNaming::kV2;
   std::shared_ptr<const pb::Manifest> manifest_;

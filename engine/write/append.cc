@@ -91,14 +91,14 @@ class AppendWriterImpl : public AppendWriter {
     for (int i = 0; i < batch.num_columns(); ++i) {
       const arrow::Field& field = *arrow_schema_->field(i);
       if (!batch.column(i)->type()->Equals(*field.type(), /*check_metadata=*/false)) {
-        return Status::InvalidArgument("column '" + field.name() + "' has the type " + batch.column(i)->type()->ToString() + ", the table wants " +
-                                       field.type()->ToString());
+        return Status::InvalidArgument("column '" + field.name() + "' has the type " + batch.column(i)->type()->ToString() +
+                                       ", the table wants " + field.type()->ToString());
       }
       if (!field.nullable() && batch.column(i)->null_count() > 0) {
         int64_t row = 0;
         while (batch.column(i)->IsValid(row)) ++row;
-        return Status::InvalidArgument("row " + std::to_string(rows_ + static_cast<uint64_t>(row) + 1) + ", column '" + field.name() +
-                                       "': null in a column that forbids it");
+        return Status::InvalidArgument("row " + std::to_string(rows_ + static_cast<uint64_t>(row) + 1) + ", column '" +
+                                       field.name() + "': null in a column that forbids it");
       }
     }
     return Status::OK();
@@ -158,7 +158,8 @@ Result<std::unique_ptr<AppendWriter>> AppendWriter::Make(std::shared_ptr<const D
   LANCEFS_RETURN_NOT_OK(CheckWriterFlags(dataset->manifest()));
   const FileVersion version = dataset->data_version();
   if (version == FileVersion::kV0_1 || version == FileVersion::kV2_3) {
-    return Status::NotSupported("appending to tables of data version " + std::string(FileVersionName(version)) + " is not supported");
+    return Status::NotSupported("appending to tables of data version " + std::string(FileVersionName(version)) +
+                                " is not supported");
   }
   auto writer = std::make_unique<AppendWriterImpl>(dataset->store(), dataset->path(), dataset->schema(), version, options);
   writer->set_base(std::move(dataset));
@@ -173,10 +174,12 @@ Result<std::unique_ptr<AppendWriter>> AppendWriter::MakeCreate(std::shared_ptr<O
       std::make_unique<AppendWriterImpl>(std::move(store), std::move(path), std::move(lance_schema), version, options));
 }
 
-Result<std::optional<uint64_t>> FindTransaction(const Dataset& dataset, const std::string& uuid, size_t depth, const OpContext& ctx) {
+Result<std::optional<uint64_t>> FindTransaction(const Dataset& dataset, const std::string& uuid, size_t depth,
+                                                const OpContext& ctx) {
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> version, dataset.Latest(ctx));
   for (size_t i = 0; i < depth; ++i) {
-    if (version->manifest().transaction_file().find(uuid) != std::string::npos) return std::optional<uint64_t>(version->version());
+    if (version->manifest().transaction_file().find(uuid) != std::string::npos)
+      return std::optional<uint64_t>(version->version());
     LANCEFS_ASSIGN_OR_RETURN(const std::optional<pb::Transaction> transaction, version->Transaction(ctx));
     if (transaction && transaction->uuid() == uuid) return std::optional<uint64_t>(version->version());
     if (version->version() <= 1) break;

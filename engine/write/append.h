@@ -21,14 +21,15 @@ namespace lancefs {
 struct WriteOptions {
   uint64_t max_rows_per_file = 1024 * 1024;
   uint64_t max_bytes_per_file = 90ULL * 1024 * 1024 * 1024;
-  // The commit's identity: a uuid in hyphenated lower case; empty = drawn. A journal that replays after a crash looks for it first.
+  // The commit's identity: a uuid in hyphenated lower case; empty = drawn. A journal that replays after a crash looks for it
+  // first.
   std::string transaction_uuid;
   std::map<std::string, std::string> transaction_properties;
 };
 
 struct CommitResult {
   uint64_t version = 0;
-  uint64_t rows = 0;       // rows added
+  uint64_t rows = 0;  // rows added
   std::string transaction_uuid;
   std::shared_ptr<const Dataset> dataset;  // the new version
 };
@@ -54,6 +55,7 @@ class AppendWriter {
 };
 
 // Whether a transaction with that uuid is among the newest `depth` versions: (version) or absent.
-Result<std::optional<uint64_t>> FindTransaction(const Dataset& dataset, const std::string& uuid, size_t depth, const OpContext& ctx);
+Result<std::optional<uint64_t>> FindTransaction(const Dataset& dataset, const std::string& uuid, size_t depth,
+                                                const OpContext& ctx);
 
 }  // namespace lancefs

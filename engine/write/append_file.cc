@@ -34,7 +34,8 @@ Result<CommitResult> CreateFromFile(std::shared_ptr<ObjectStore> store, const st
   RowReaderOptions reader_options;
   reader_options.schema = std::move(schema);
   LANCEFS_ASSIGN_OR_RETURN(auto reader, RowReader::Open(path, format.format, format.compression, reader_options));
-  LANCEFS_ASSIGN_OR_RETURN(auto writer, AppendWriter::MakeCreate(std::move(store), dataset_path, reader->schema(), version, options));
+  LANCEFS_ASSIGN_OR_RETURN(auto writer,
+                           AppendWriter::MakeCreate(std::move(store), dataset_path, reader->schema(), version, options));
   return Pump(reader.get(), writer.get(), error, ctx);
 }
 

@@ -6,9 +6,9 @@
 #include <random>
 #include <thread>
 
+#include "base/lancefs_version.h"
 #include "base/log.h"
 #include "engine/format/row_ids.h"
-#include "base/lancefs_version.h"
 
 namespace lancefs {
 namespace {
@@ -35,16 +35,19 @@ void StampManifest(const pb::Transaction& transaction, uint64_t version, pb::Man
   manifest->mutable_writer_version()->set_version(kLancefsVersion);
 }
 
-// Both words are rebuilt from content; sticky bits and those that only the index list decides are carried (docs/lance/table.md 3).
+// Both words are rebuilt from content; sticky bits and those that only the index list decides are carried (docs/lance/table.md
+// 3).
 void RecomputeFlags(uint64_t previous_reader, uint64_t previous_writer, pb::Manifest* manifest) {
-  constexpr uint64_t kCarried = kFlagStableRowIds | kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagManagedBlobs;
+  constexpr uint64_t kCarried =
+      kFlagStableRowIds | kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagManagedBlobs;
   uint64_t reader = previous_reader & kCarried;
   uint64_t writer = previous_writer & kCarried;
   uint64_t both = 0;
   for (const pb::DataFragment& fragment : manifest->fragments()) {
     if (fragment.has_deletion_file()) both |= kFlagDeletionFiles;
     if (fragment.row_id_sequence_case() != pb::DataFragment::ROW_ID_SEQUENCE_NOT_SET) both |= kFlagStableRowIds;
-    if (fragment.has_column_row_ids() || fragment.has_column_created_at_versions() || fragment.has_column_last_updated_at_versions()) {
+    if (fragment.has_column_row_ids() || fragment.has_column_created_at_versions() ||
+        fragment.has_column_last_updated_at_versions()) {
       both |= kFlagSpilledLineage;
     }
   }
@@ -104,7 +107,8 @@ Verdict JudgeForAppend(const pb::Transaction& theirs) {
     case pb::Transaction::kUpdateMemWalState:
     case pb::Transaction::OPERATION_NOT_SET: return Verdict::kIncompatible;
     case pb::Transaction::kMerge: return theirs.merge().preserves_nullability() ? Verdict::kCompatible : Verdict::kSchemaChanged;
-    case pb::Transaction::kProject: return theirs.project().preserves_nullability() ? Verdict::kCompatible : Verdict::kSchemaChanged;
+    case pb::Transaction::kProject:
+      return theirs.project().preserves_nullability() ? Verdict::kCompatible : Verdict::kSchemaChanged;
     default: return Verdict::kCompatible;
   }
 }
@@ -115,7 +119,8 @@ Status CheckStillFits(const WrittenColumns& written, const Schema& schema) {
   for (const Field& field : schema.fields) {
     if (field.nullable) continue;
     const bool known = std::find(written.field_ids.begin(), written.field_ids.end(), field.id) != written.field_ids.end();
-    const bool nulls = std::find(written.fields_with_nulls.begin(), written.fields_with_nulls.end(), field.id) != written.fields_with_nulls.end();
+    const bool nulls = std::find(written.fields_with_nulls.begin(), written.fields_with_nulls.end(), field.id) !=
+                       written.fields_with_nulls.end();
     if (!known || nulls) {
       status = Status::Conflict("column '" + field.name + "' was made non-nullable by another writer, and the rows " +
                                 (known ? "hold nulls there" : "do not have it"));
@@ -124,8 +129,8 @@ Status CheckStillFits(const WrittenColumns& written, const Schema& schema) {
   return status;
 }
 
-Status CheckIntermediate(const Dataset& base, uint64_t latest, const WrittenColumns& written, std::shared_ptr<const Dataset>* current,
-                         const OpContext& ctx) {
+Status CheckIntermediate(const Dataset& base, uint64_t latest, const WrittenColumns& written,
+                         std::shared_ptr<const Dataset>* current, const OpContext& ctx) {
   bool schema_changed = false;
   for (uint64_t version = (*current)->version() + 1; version <= latest; ++version) {
     Result<std::shared_ptr<const Dataset>> opened = base.Checkout(version, ctx);
@@ -135,10 +140,13 @@ Status CheckIntermediate(const Dataset& base, uint64_t latest, const WrittenColu
       return opened.status();
     }
     LANCEFS_ASSIGN_OR_RETURN(const std::optional<pb::Transaction> theirs, (*opened)->Transaction(ctx));
-    if (!theirs) return Status::Conflict("version " + std::to_string(version) + " was committed meanwhile without a transaction that tells what it did");
+    if (!theirs)
+      return Status::Conflict("version " + std::to_string(version) +
+                              " was committed meanwhile without a transaction that tells what it did");
     const Verdict verdict = JudgeForAppend(*theirs);
     if (verdict == Verdict::kIncompatible) {
-      return Status::Conflict("version " + std::to_string(version) + " was committed meanwhile and cannot be combined with an append");
+      return Status::Conflict("version " + std::to_string(version) +
+                              " was committed meanwhile and cannot be combined with an append");
     }
     schema_changed = schema_changed || verdict == Verdict::kSchemaChanged;
     *current = std::move(*opened);
@@ -155,7 +163,8 @@ Status Backoff(int losses, const OpContext& ctx) {
   const auto end = std::chrono::steady_clock::now() + pause;
   while (std::chrono::steady_clock::now() < end) {
     LANCEFS_RETURN_NOT_OK(ctx.Check());
-    std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(std::chrono::milliseconds(20), end - std::chrono::steady_clock::now()));
+    std::this_thread::sleep_for(
+        std::min<std::chrono::steady_clock::duration>(std::chrono::milliseconds(20), end - std::chrono::steady_clock::now()));
   }
   return Status::OK();
 }
@@ -185,7 +194,8 @@ Result<bool> IsOurs(ObjectStore& store, const std::string& path, const std::stri
 }
 
 // One put-if-absent, and after any answer but "created" a look at what is there.
-Result<Attempt> PutManifest(ObjectStore& store, const std::string& path, const std::string& uuid, const std::string& bytes, const OpContext& ctx) {
+Result<Attempt> PutManifest(ObjectStore& store, const std::string& path, const std::string& uuid, const std::string& bytes,
+                            const OpContext& ctx) {
   const Bytes content = Bytes::FromString(bytes);
   const auto patience = std::chrono::steady_clock::now() + kReadBackPatience;
   for (int round = 0;; ++round) {
@@ -217,7 +227,9 @@ void WriteHint(ObjectStore& store, const std::string& path, uint64_t version, co
   (void)store.Put(path, Bytes::FromString("{\"version\":" + std::to_string(version) + "}"), ctx);
 }
 
-std::string Join(const std::string& directory, const std::string& name) { return directory.empty() ? name : directory + "/" + name; }
+std::string Join(const std::string& directory, const std::string& name) {
+  return directory.empty() ? name : directory + "/" + name;
+}
 
 }  // namespace
 
@@ -250,8 +262,9 @@ Result<std::shared_ptr<const Dataset>> CommitAppend(std::shared_ptr<const Datase
   return committed;
 }
 
-Result<std::shared_ptr<const Dataset>> CommitCreate(std::shared_ptr<ObjectStore> store, const std::string& path, const Schema& schema,
-                                                    FileVersion version, pb::Transaction transaction, const OpContext& ctx) {
+Result<std::shared_ptr<const Dataset>> CommitCreate(std::shared_ptr<ObjectStore> store, const std::string& path,
+                                                    const Schema& schema, FileVersion version, pb::Transaction transaction,
+                                                    const OpContext& ctx) {
   pb::Manifest manifest;
   SchemaToProto(schema, manifest.mutable_fields());
   for (const auto& [key, value] : schema.metadata) (*manifest.mutable_schema_metadata())[key] = value;
@@ -270,7 +283,8 @@ Result<std::shared_ptr<const Dataset>> CommitCreate(std::shared_ptr<ObjectStore>
     LANCEFS_ASSIGN_OR_RETURN(const bool exists, IsDataset(*store, path, ctx));
     if (exists) return Status::AlreadyExists("there is a dataset already at " + store->name() + "/" + path);
     LANCEFS_ASSIGN_OR_RETURN(const Attempt result, PutManifest(*store, manifest_path, transaction.uuid(), bytes, ctx));
-    if (result == Attempt::kLost) return Status::AlreadyExists("another writer created the dataset at " + store->name() + "/" + path);
+    if (result == Attempt::kLost)
+      return Status::AlreadyExists("another writer created the dataset at " + store->name() + "/" + path);
     WriteHint(*store, Join(path, "_versions/latest_version_hint.json"), 1, ctx);
     OpenOptions options;
     options.version = 1;

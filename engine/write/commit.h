@@ -16,8 +16,8 @@ namespace lancefs {
 // What the commit needs to know of rows that were written against an older schema, to tell whether
 // they still fit a newer one.
 struct WrittenColumns {
-  std::vector<int32_t> field_ids;         // all fields of the schema that the rows were written with
-  std::vector<int32_t> fields_with_nulls; // those of them in which a null was written
+  std::vector<int32_t> field_ids;          // all fields of the schema that the rows were written with
+  std::vector<int32_t> fields_with_nulls;  // those of them in which a null was written
 };
 
 // Commits Append{fragments} (ids unassigned, files uploaded) onto `base` or whatever is newest.
@@ -27,8 +27,9 @@ Result<std::shared_ptr<const Dataset>> CommitAppend(std::shared_ptr<const Datase
                                                     const WrittenColumns& written, const OpContext& ctx);
 
 // Commits version 1 of a new table. Errors: kAlreadyExists.
-Result<std::shared_ptr<const Dataset>> CommitCreate(std::shared_ptr<ObjectStore> store, const std::string& path, const Schema& schema,
-                                                    FileVersion version, pb::Transaction transaction, const OpContext& ctx);
+Result<std::shared_ptr<const Dataset>> CommitCreate(std::shared_ptr<ObjectStore> store, const std::string& path,
+                                                    const Schema& schema, FileVersion version, pb::Transaction transaction,
+                                                    const OpContext& ctx);
 
 // A random (version 4) uuid: 16 bytes, and its hyphenated lower-case text.
 std::string RandomUuidBytes();

@@ -5,6 +5,8 @@
 // Locks: `mutex_` guards the names and their attributes and is never held over I/O; a Drop's own mutex
 // guards its bytes and is held over spool I/O. Order: a drop's mutex first, then `mutex_`; nothing takes
 // a drop's mutex while it holds `mutex_`. Commits run on the blocking pool under neither (Drop::committing).
+#include "fs/append_area.h"
+
 #include <fcntl.h>
 
 #include <algorithm>
@@ -20,7 +22,6 @@
 #include "fs/append/drop_committer.h"
 #include "fs/append/drop_names.h"
 #include "fs/append/process_state.h"
-#include "fs/append_area.h"
 
 namespace lancefs {
 namespace {
@@ -42,12 +43,12 @@ struct Node {
   std::string name;
   FileAttr attr;
   bool linked = true;
-  int64_t finished_ns = 0;                       // steady time of the last commit or refusal; 0 = not yet
+  int64_t finished_ns = 0;  // steady time of the last commit or refusal; 0 = not yet
   std::map<std::string, AppendArea::Id> children;
-  std::map<std::string, std::string> xattrs;     // set by tools
-  std::string version, rows, error;              // user.lancefs.*; empty = none
-  std::shared_ptr<Drop> drop;                    // files only
-  size_t open_handles_hint = 0;                  // of the drop; kept here so that names can be swept without its lock
+  std::map<std::string, std::string> xattrs;  // set by tools
+  std::string version, rows, error;           // user.lancefs.*; empty = none
+  std::shared_ptr<Drop> drop;                 // files only
+  size_t open_handles_hint = 0;               // of the drop; kept here so that names can be swept without its lock
 };
 
 bool IsTemporaryPath(const std::string& path) { return IsTemporaryName(std::string_view(path).substr(path.rfind('/') + 1)); }
@@ -212,10 +213,11 @@ class RealAppendArea : public AppendArea {
     return Status::OK();
   }
 
-  Status Rename(Id parent, const std::string& name, Id new_parent, const std::string& new_name, bool no_replace, const Caller& caller,
-                const OpContext& ctx) override;
+  Status Rename(Id parent, const std::string& name, Id new_parent, const std::string& new_name, bool no_replace,
+                const Caller& caller, const OpContext& ctx) override;
 
-  Result<Created> Create(Id parent, const std::string& name, uint32_t mode, int flags, const Caller& caller, const OpContext& ctx) override {
+  Result<Created> Create(Id parent, const std::string& name, uint32_t mode, int flags, const Caller& caller,
+                         const OpContext& ctx) override {
     LANCEFS_RETURN_NOT_OK(CheckOpen());
     Id existing = 0;
     {
@@ -290,7 +292,8 @@ class RealAppendArea : public AppendArea {
     if (recovering_.load() > 0 || committing_.load() > 0) return true;
     std::lock_guard lock(pending_mutex_);
     const int64_t now = SteadyNs();
-    return std::any_of(pending_.begin(), pending_.end(), [&](const auto& entry) { return now - entry.second < kPendingWindowNs; });
+    return std::any_of(pending_.begin(), pending_.end(),
+                       [&](const auto& entry) { return now - entry.second < kPendingWindowNs; });
   }
 
   void WaitForPending(const OpContext& ctx) override {
@@ -377,7 +380,8 @@ class RealAppendArea : public AppendArea {
     const int64_t oldest = now - std::chrono::duration_cast<std::chrono::nanoseconds>(options_.retention).count();
     std::vector<Id> old;
     for (auto& [id, node] : nodes_) {
-      if (node.drop != nullptr && node.finished_ns != 0 && node.finished_ns < oldest && node.open_handles_hint == 0) old.push_back(id);
+      if (node.drop != nullptr && node.finished_ns != 0 && node.finished_ns < oldest && node.open_handles_hint == 0)
+        old.push_back(id);
     }
     if (old.empty()) return;
     std::vector<std::shared_ptr<Drop>> drops;  // their spool files are removed elsewhere: this may be a lookup
@@ -464,8 +468,8 @@ class RealAppendArea : public AppendArea {
   // Commits and notes the outcome. REQUIRES: `lock` holds drop->mutex, and no commit is under way; so it is again at the end.
   // A commit that has begun goes on to its end, whatever happens to the caller: half a commit could not be told from a
   // whole one. A signal that the caller survives does not end the wait either, or its close() would fail for no reason.
-  Status CommitNow(std::unique_lock<std::mutex>& lock, Id id, const std::shared_ptr<Drop>& drop, const std::string& name, const Caller& caller,
-                   bool seen, const OpContext& ctx) {
+  Status CommitNow(std::unique_lock<std::mutex>& lock, Id id, const std::shared_ptr<Drop>& drop, const std::string& name,
+                   const Caller& caller, bool seen, const OpContext& ctx) {
     committing_.fetch_add(1);
     drop->committing = true;
     lock.unlock();
@@ -490,7 +494,8 @@ class RealAppendArea : public AppendArea {
       lock.unlock();
       const bool dying = IsDying(caller.pid);
       lock.lock();
-      if (dying && !outcome->has_value()) return Status::Cancelled("the writer ended; status/commits.jsonl tells whether its rows were committed");
+      if (dying && !outcome->has_value())
+        return Status::Cancelled("the writer ended; status/commits.jsonl tells whether its rows were committed");
     }
     return **outcome;
   }
@@ -527,7 +532,9 @@ class RealAppendArea : public AppendArea {
   void RecoverOne(const LeftDrop& left) {
     if (left.sealed) {
       const Status status = committer_.Recover(left);
-      if (!status.ok()) committer_.Report(left.sealed->name, Caller(), status.WithContext("a drop that was complete before a restart"), std::nullopt, false);
+      if (!status.ok())
+        committer_.Report(left.sealed->name, Caller(), status.WithContext("a drop that was complete before a restart"),
+                          std::nullopt, false);
       {
         std::lock_guard lock(pending_mutex_);
         recovering_names_.erase(recovering_names_.find(left.sealed->name));
@@ -537,7 +544,9 @@ class RealAppendArea : public AppendArea {
     }
     const Result<std::string> kept = spool_->KeepIncomplete(left);
     const std::string where = kept.ok() ? *kept : left.directory;
-    committer_.Report("(unfinished)", Caller(), Status::IoError("a drop was not finished when the mount ended; its bytes are kept in " + where), std::nullopt, false);
+    committer_.Report("(unfinished)", Caller(),
+                      Status::IoError("a drop was not finished when the mount ended; its bytes are kept in " + where),
+                      std::nullopt, false);
   }
 
   const AppendAreaOptions options_;
@@ -556,12 +565,12 @@ class RealAppendArea : public AppendArea {
 
   std::mutex pending_mutex_;
   std::condition_variable pending_changed_;
-  std::map<Id, int64_t> pending_;  // guarded by pending_mutex_
+  std::map<Id, int64_t> pending_;                // guarded by pending_mutex_
   std::multiset<std::string> recovering_names_;  // of drops from before a crash; guarded by pending_mutex_
 };
 
-Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data, std::optional<uint64_t> lock_owner, const Caller& caller,
-                             const OpContext&) {
+Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data, std::optional<uint64_t> lock_owner,
+                             const Caller& caller, const OpContext&) {
   LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<Drop> drop, DropOf(id));
   const std::string name = NameOf(id);
   const auto lock = drop->LockIdle();
@@ -591,7 +600,8 @@ Status RealAppendArea::Write(Id id, uint64_t handle, uint64_t offset, Bytes data
   return committer_.CheckEarly(*drop, name, caller);
 }
 
-Status RealAppendArea::Flush(Id id, uint64_t handle, std::optional<uint64_t> lock_owner, const Caller& caller, const OpContext& ctx) {
+Status RealAppendArea::Flush(Id id, uint64_t handle, std::optional<uint64_t> lock_owner, const Caller& caller,
+                             const OpContext& ctx) {
   LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<Drop> drop, DropOf(id));
   auto lock = drop->LockIdle();
   bool may_be_killed = drop->dirty && drop->IsWriter(lock_owner);

@@ -7,7 +7,8 @@
 namespace lancefs {
 
 size_t Drop::writers() const {
-  return static_cast<size_t>(std::count_if(handles.begin(), handles.end(), [](const auto& entry) { return entry.second.writable; }));
+  return static_cast<size_t>(
+      std::count_if(handles.begin(), handles.end(), [](const auto& entry) { return entry.second.writable; }));
 }
 
 std::unique_lock<std::mutex> Drop::LockIdle() {
@@ -74,7 +75,8 @@ void Drop::Reset() {
 bool Drop::IsOnlyOwner(const DropHandle& handle, std::optional<uint64_t> owner) const {
   if (!owner || writers() != 1 || handle.unknown_owner) return false;
   const bool wrote_all = std::all_of(handle.owners.begin(), handle.owners.end(), [&](uint64_t other) { return other == *owner; });
-  const bool closed_alone = std::all_of(flush_owners.begin(), flush_owners.end(), [&](uint64_t other) { return other == *owner; });
+  const bool closed_alone =
+      std::all_of(flush_owners.begin(), flush_owners.end(), [&](uint64_t other) { return other == *owner; });
   return wrote_all && closed_alone;
 }
 

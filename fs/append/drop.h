@@ -30,27 +30,27 @@ namespace lancefs {
 struct DropHandle {
   int flags = 0;
   bool writable = false;
-  std::set<uint64_t> owners;     // lock owners of its WRITEs
-  bool unknown_owner = false;    // a WRITE came without one
+  std::set<uint64_t> owners;   // lock owners of its WRITEs
+  bool unknown_owner = false;  // a WRITE came without one
 };
 
 struct Drop {
   std::mutex mutex;
-  std::condition_variable idle;                // `committing` became false
+  std::condition_variable idle;  // `committing` became false
   bool committing = false;
-  std::shared_ptr<SpoolFile> file;             // null: nothing was written yet
+  std::shared_ptr<SpoolFile> file;  // null: nothing was written yet
   std::map<uint64_t, DropHandle> handles;
-  std::set<uint64_t> flush_owners;             // who closed while the bytes were not committed
-  bool dirty = false;                          // bytes that no commit has taken
-  std::map<uint64_t, uint64_t> holes;          // ranges that nobody wrote, begin to end: refused
-  bool killed = false;                         // a writer was killed: not committed any more
+  std::set<uint64_t> flush_owners;     // who closed while the bytes were not committed
+  bool dirty = false;                  // bytes that no commit has taken
+  std::map<uint64_t, uint64_t> holes;  // ranges that nobody wrote, begin to end: refused
+  bool killed = false;                 // a writer was killed: not committed any more
   bool unlinked = false;
-  bool overwritten = false;                    // since the last commit, bytes were written that were there: old and new ones may be mixed
-  bool only_appended = true;                   // since the last commit, all WRITEs went behind committed_size
-  uint64_t committed_size = 0;                 // bytes that are rows already
-  Status refused;                              // why the bytes were not taken; OK = not refused
-  std::string transaction_uuid;                // of the commit under way
-  uint64_t version = 0;                        // of the last commit
+  bool overwritten = false;      // since the last commit, bytes were written that were there: old and new ones may be mixed
+  bool only_appended = true;     // since the last commit, all WRITEs went behind committed_size
+  uint64_t committed_size = 0;   // bytes that are rows already
+  Status refused;                // why the bytes were not taken; OK = not refused
+  std::string transaction_uuid;  // of the commit under way
+  uint64_t version = 0;          // of the last commit
   uint64_t rows = 0;
 
   uint64_t size() const { return file == nullptr ? 0 : file->size(); }

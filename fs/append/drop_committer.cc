@@ -42,7 +42,8 @@ bool StartsWithJsonLine(const std::string& path) {
   in.read(line.data(), static_cast<std::streamsize>(line.size()));
   line.resize(static_cast<size_t>(in.gcount()));
   const size_t end = line.find('\n');
-  return end != std::string::npos && line.starts_with('{') && nlohmann::json::accept(line.begin(), line.begin() + static_cast<ptrdiff_t>(end));
+  return end != std::string::npos && line.starts_with('{') &&
+         nlohmann::json::accept(line.begin(), line.begin() + static_cast<ptrdiff_t>(end));
 }
 
 constexpr size_t kPiece = 4 << 20;
@@ -83,7 +84,8 @@ Status CopyTail(const SpoolFile& file, RowFormat format, uint64_t offset, uint64
   if (offset > 0 && (format == RowFormat::kCsv || format == RowFormat::kTsv)) {
     LANCEFS_ASSIGN_OR_RETURN(const Bytes head, file.Read(0, std::min<uint64_t>(kMaxHeaderLine, offset)));
     const size_t line_end = head.view().find('\n');
-    if (line_end == std::string_view::npos) return Status::InvalidArgument("the header line has no end, so nothing can be added behind it");
+    if (line_end == std::string_view::npos)
+      return Status::InvalidArgument("the header line has no end, so nothing can be added behind it");
     out->Add(head.view().substr(0, line_end + 1));
   }
   while (offset < end) {
@@ -107,14 +109,15 @@ Result<RowFileFormat> DropCommitter::FormatOf(const std::string& name, const std
   Result<RowFileFormat> format = DetectRowFormat(BaseName(name), path);
   if (!format.ok() && !options_.append_format.empty()) format = DetectRowFormat("rows." + options_.append_format, path);
   // A .json file may well be lines (duckdb): then it can be checked early and grow.
-  if (format.ok() && format->format == RowFormat::kJson && format->compression == Compression::kNone && StartsWithJsonLine(path)) {
+  if (format.ok() && format->format == RowFormat::kJson && format->compression == Compression::kNone &&
+      StartsWithJsonLine(path)) {
     format->format = RowFormat::kJsonl;
   }
   return format;
 }
 
-Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileFormat format, const std::string& uuid, bool* created,
-                                               std::optional<RowError>* error, const OpContext& ctx) {
+Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileFormat format, const std::string& uuid,
+                                               bool* created, std::optional<RowError>* error, const OpContext& ctx) {
   WriteOptions write;
   write.transaction_uuid = uuid;
   for (int restart = 0;; ++restart) {
@@ -128,8 +131,7 @@ Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileF
       again = result.status().Is(StatusCode::kConflict);
     } else {
       const LiveTable::Options& table = options_.table->options();
-      const std::shared_ptr<arrow::Schema> schema = options_.new_table_schema ? options_.new_table_schema() : nullptr;
-      result = CreateFromFile(table.store, table.path, path, format, schema, FileVersion::kV2_2, write, error, ctx);
+      result = CreateFromFile(table.store, table.path, path, format, NewTableSchema(), FileVersion::kV2_2, write, error, ctx);
       again = result.status().Is(StatusCode::kAlreadyExists);
     }
     if (result.ok() || !again || restart >= kMaxRestarts) return result;
@@ -138,9 +140,10 @@ Result<CommitResult> DropCommitter::CommitFile(const std::string& path, RowFileF
 }
 
 Status DropCommitter::CheckRows(const std::string& path, RowFileFormat format, std::optional<RowError>* error) {
-  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, options_.table->Current(OpContext().WithTimeout(std::chrono::seconds(1))));
+  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset,
+                           options_.table->Current(OpContext().WithTimeout(std::chrono::seconds(1))));
   RowReaderOptions reader_options;
-  if (dataset != nullptr) reader_options.schema = dataset->arrow_schema();
+  reader_options.schema = dataset != nullptr ? dataset->arrow_schema() : NewTableSchema();
   LANCEFS_ASSIGN_OR_RETURN(auto reader, RowReader::Open(path, format.format, format.compression, reader_options));
   while (true) {
     Result<std::shared_ptr<arrow::RecordBatch>> batch = reader->Next(OpContext());
@@ -186,7 +189,8 @@ Status DropCommitter::CheckAll(Drop& drop, const std::string& name, const Caller
   return CheckEarly(drop, name, caller);
 }
 
-void DropCommitter::Report(const std::string& name, const Caller& caller, const Status& status, const std::optional<RowError>& error, bool seen) {
+void DropCommitter::Report(const std::string& name, const Caller& caller, const Status& status,
+                           const std::optional<RowError>& error, bool seen) {
   ErrorRecord record;
   record.uid = caller.uid;
   record.table = options_.table->options().name;
@@ -224,7 +228,8 @@ Status DropCommitter::Commit(Drop& drop, const std::string& name, int64_t mtime_
       return Status::OK();
     }
     LANCEFS_ASSIGN_OR_RETURN(const RowFileFormat format, FormatOf(name, drop.file->data_path()));
-    const bool tail = drop.committed_size > 0 && drop.size() > drop.committed_size && drop.only_appended && IsText(format.format) && format.compression == Compression::kNone;
+    const bool tail = drop.committed_size > 0 && drop.size() > drop.committed_size && drop.only_appended &&
+                      IsText(format.format) && format.compression == Compression::kNone;
     const uint64_t offset = tail ? drop.committed_size : 0;
     if (drop.transaction_uuid.empty()) drop.transaction_uuid = UuidText(RandomUuidBytes());
     LANCEFS_RETURN_NOT_OK(drop.file->Seal({name, drop.size(), offset, drop.transaction_uuid, mtime_ns}));

@@ -62,7 +62,8 @@ ProcessState StateOfProcess(int32_t pid) {
 
 bool IsDying(int32_t pid) {
   if (pid <= 0) return false;
-  // Unlike `stat`, `status` can be read at any time. Whatever signal it was, the kernel adds SIGKILL for every thread of a process that it ends.
+  // Unlike `stat`, `status` can be read at any time. Whatever signal it was, the kernel adds SIGKILL for every thread of a
+  // process that it ends.
   const std::string text = ReadProc(pid, "status");
   for (const char* key : {"SigPnd:", "ShdPnd:"}) {
     const size_t at = text.find(key);

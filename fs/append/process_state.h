@@ -10,9 +10,9 @@
 namespace lancefs {
 
 enum class ProcessState {
-  kAlive,     // running, or ending by its own will
-  kKilled,    // being ended by a signal: its file may be half written
-  kUnknown,   // no such pid here (0, or another pid namespace)
+  kAlive,    // running, or ending by its own will
+  kKilled,   // being ended by a signal: its file may be half written
+  kUnknown,  // no such pid here (0, or another pid namespace)
 };
 
 // A process in the middle of execve(2) closes its close-on-exec files before the kernel lets anybody look at it; such a

@@ -73,7 +73,8 @@ Result<json> LastRecord(const std::string& path) {
     const auto hash = LoadLittleEndian<uint64_t>(text.data() + position + 4);
     position += 12;
     if (length > kMaxRecord || length > text.size() - position || XXH3_64bits(text.data() + position, length) != hash) break;
-    json record = json::parse(text.begin() + static_cast<ptrdiff_t>(position), text.begin() + static_cast<ptrdiff_t>(position + length), nullptr, false);
+    json record = json::parse(text.begin() + static_cast<ptrdiff_t>(position),
+                              text.begin() + static_cast<ptrdiff_t>(position + length), nullptr, false);
     if (record.is_object()) last = std::move(record);
     position += length;
   }
@@ -122,7 +123,8 @@ Status SpoolFile::Write(uint64_t offset, std::span<const uint8_t> bytes) {
 }
 
 Status SpoolFile::Truncate(uint64_t size) {
-  if (size > size_ && used_->load() + (size - size_) > cap_) return Status::ResourceExhausted("the spool is full (" + std::to_string(cap_) + " bytes)");
+  if (size > size_ && used_->load() + (size - size_) > cap_)
+    return Status::ResourceExhausted("the spool is full (" + std::to_string(cap_) + " bytes)");
   if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return FromErrno("truncate " + data_path_);
   if (size > size_) {
     used_->fetch_add(size - size_);
@@ -175,8 +177,12 @@ Status SpoolFile::AppendRecord(const std::string& payload) {
 
 Status SpoolFile::Seal(const SealedDrop& sealed) {
   LANCEFS_RETURN_NOT_OK(Sync());
-  const json record = {{"state", "sealed"},          {"name", sealed.name}, {"size", sealed.size}, {"tail_offset", sealed.tail_offset},
-                       {"uuid", sealed.transaction_uuid}, {"mtime_ns", sealed.mtime_ns}};
+  const json record = {{"state", "sealed"},
+                       {"name", sealed.name},
+                       {"size", sealed.size},
+                       {"tail_offset", sealed.tail_offset},
+                       {"uuid", sealed.transaction_uuid},
+                       {"mtime_ns", sealed.mtime_ns}};
   LANCEFS_RETURN_NOT_OK(AppendRecord(record.dump(-1, ' ', false, json::error_handler_t::replace)));
   return ::fdatasync(journal_) == 0 ? Status::OK() : FromErrno("fsync the journal of " + directory_);
 }
@@ -229,7 +235,8 @@ Result<std::vector<LeftDrop>> Spool::TakeLeftovers() {
   // The own folder first: what is moved into it must not be found there again.
   std::vector<stdfs::path> folders = {directory_};
   for (const auto& folder : stdfs::directory_iterator(root_, error)) {
-    if (folder.is_directory() && folder.path().filename() != "incomplete" && folder.path() != folders[0]) folders.push_back(folder.path());
+    if (folder.is_directory() && folder.path().filename() != "incomplete" && folder.path() != folders[0])
+      folders.push_back(folder.path());
   }
   for (const stdfs::path& folder : folders) {
     const bool own = folder == folders[0];
@@ -252,8 +259,9 @@ Result<std::vector<LeftDrop>> Spool::TakeLeftovers() {
       LeftDrop drop;
       drop.directory = entry.path().string();
       if (state == "sealed") {
-        drop.sealed = SealedDrop{record->value("name", ""), record->value("size", uint64_t{0}), record->value("tail_offset", uint64_t{0}),
-                                 record->value("uuid", ""), record->value("mtime_ns", int64_t{0})};
+        drop.sealed =
+            SealedDrop{record->value("name", ""), record->value("size", uint64_t{0}), record->value("tail_offset", uint64_t{0}),
+                       record->value("uuid", ""), record->value("mtime_ns", int64_t{0})};
         if (size < drop.sealed->size) drop.sealed.reset();
       }
       if (!own) {
@@ -299,8 +307,9 @@ void Spool::LoadReceipts(const std::string& path) {
   while (std::getline(in, line)) {
     const json record = json::parse(line, nullptr, false);
     if (!record.is_object()) continue;
-    Receipt receipt{record.value("name", ""), record.value("size", uint64_t{0}), record.value("mtime_ns", int64_t{0}), record.value("hash", uint64_t{0}),
-                    record.value("time_ns", int64_t{0}), record.value("version", uint64_t{0}), record.value("rows", uint64_t{0})};
+    Receipt receipt{record.value("name", ""),          record.value("size", uint64_t{0}),   record.value("mtime_ns", int64_t{0}),
+                    record.value("hash", uint64_t{0}), record.value("time_ns", int64_t{0}), record.value("version", uint64_t{0}),
+                    record.value("rows", uint64_t{0})};
     if (receipt.time_ns >= oldest) receipts_.push_back(std::move(receipt));
   }
 }
@@ -314,8 +323,9 @@ std::optional<Receipt> Spool::FindReceipt(const std::string& name, uint64_t size
 }
 
 void Spool::AddReceipt(const Receipt& receipt) {
-  const json record = {{"name", receipt.name},       {"size", receipt.size},       {"mtime_ns", receipt.mtime_ns}, {"hash", receipt.hash},
-                       {"time_ns", receipt.time_ns}, {"version", receipt.version}, {"rows", receipt.rows}};
+  const json record = {{"name", receipt.name}, {"size", receipt.size},       {"mtime_ns", receipt.mtime_ns},
+                       {"hash", receipt.hash}, {"time_ns", receipt.time_ns}, {"version", receipt.version},
+                       {"rows", receipt.rows}};
   std::lock_guard lock(mutex_);
   receipts_.push_back(receipt);
   if (receipts_.size() > kMaxReceipts) receipts_.erase(receipts_.begin(), receipts_.begin() + kMaxReceipts / 10);

@@ -30,9 +30,9 @@ namespace lancefs {
 
 // What was fixed when a drop was complete.
 struct SealedDrop {
-  std::string name;         // relative to append/
-  uint64_t size = 0;        // bytes of data
-  uint64_t tail_offset = 0; // only the bytes from here on are rows to commit (a grown file)
+  std::string name;          // relative to append/
+  uint64_t size = 0;         // bytes of data
+  uint64_t tail_offset = 0;  // only the bytes from here on are rows to commit (a grown file)
   std::string transaction_uuid;
   int64_t mtime_ns = 0;
 };
@@ -76,8 +76,8 @@ struct Receipt {
   std::string name;
   uint64_t size = 0;
   int64_t mtime_ns = 0;
-  uint64_t hash = 0;      // xxh3 of the bytes
-  int64_t time_ns = 0;    // of the commit
+  uint64_t hash = 0;    // xxh3 of the bytes
+  int64_t time_ns = 0;  // of the commit
   uint64_t version = 0;
   uint64_t rows = 0;
 };

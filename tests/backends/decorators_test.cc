@@ -109,7 +109,8 @@ TEST(RetryState, GrowsItsPausesWithinBounds) {
 
 class RetryStoreTest : public testing::Test {
  protected:
-  RetryStoreTest() : fault_(std::make_shared<FaultStore>(MakeMemoryStore())), store_(MakeRetryStore(fault_, FastRetries(3), &metrics_)) {
+  RetryStoreTest()
+      : fault_(std::make_shared<FaultStore>(MakeMemoryStore())), store_(MakeRetryStore(fault_, FastRetries(3), &metrics_)) {
     EXPECT_TRUE(fault_->Put("a", Bytes::FromString("content"), ctx_).ok());
   }
   uint64_t retries() { return metrics_.counter("lancefs_store_retries_total"); }
@@ -122,8 +123,8 @@ class RetryStoreTest : public testing::Test {
 
 TEST_F(RetryStoreTest, TransientFailuresAreTriedAgain) {
   const Status busy = Status::Unavailable("busy");
-  for (const StoreCall call : {StoreCall::kReadRanges, StoreCall::kReadAll, StoreCall::kReadTail, StoreCall::kHead, StoreCall::kList,
-                               StoreCall::kOpenWriter, StoreCall::kDelete}) {
+  for (const StoreCall call : {StoreCall::kReadRanges, StoreCall::kReadAll, StoreCall::kReadTail, StoreCall::kHead,
+                               StoreCall::kList, StoreCall::kOpenWriter, StoreCall::kDelete}) {
     fault_->Fail(call, 1, busy, 2);
   }
   fault_->Fail(StoreCall::kPut, 2, busy, 2);
@@ -254,7 +255,8 @@ TEST(Registry, OpensStoresByUri) {
   for (const char* uri : {"gs://bucket/a", "az://container/a", "s3+ddb://bucket/a?ddbTableName=t"}) {
     const Status status = OpenStore(uri).status();
     EXPECT_EQ(status.code(), StatusCode::kNotSupported) << uri;
-    EXPECT_NE(status.message().find(std::string(uri).substr(0, std::string(uri).find(':'))), std::string::npos) << status.ToString();
+    EXPECT_NE(status.message().find(std::string(uri).substr(0, std::string(uri).find(':'))), std::string::npos)
+        << status.ToString();
   }
   EXPECT_EQ(OpenStore("ftp://x/y").status().code(), StatusCode::kInvalidArgument);
 }

@@ -61,7 +61,8 @@ TEST(HttpClient, AllMethodsReachTheServer) {
     return Answer{request.method == "DELETE" ? 204 : 200, {}, request.method == "HEAD" ? std::string(1234, 'x') : request.method};
   });
   const HttpClient client(Config());
-  for (const HttpMethod method : {HttpMethod::kGet, HttpMethod::kHead, HttpMethod::kPut, HttpMethod::kPost, HttpMethod::kDelete}) {
+  for (const HttpMethod method :
+       {HttpMethod::kGet, HttpMethod::kHead, HttpMethod::kPut, HttpMethod::kPost, HttpMethod::kDelete}) {
     HttpRequest request = Get(server.url() + "/m");
     request.method = method;
     const HttpResponse response = MustSend(client, std::move(request));

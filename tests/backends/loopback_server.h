@@ -26,7 +26,7 @@ class LoopbackServer {
  public:
   struct Request {
     std::string method;
-    std::string target;  // path and query as sent
+    std::string target;                          // path and query as sent
     std::map<std::string, std::string> headers;  // lower-case names
     std::string body;
   };

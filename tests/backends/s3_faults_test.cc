@@ -42,8 +42,10 @@ Answer Failure(int status, const std::string& code) {
 }
 
 struct Fixture {
-  explicit Fixture(LoopbackServer::Handler handler, StorageOptions options = {}, bool probe = false) : server(std::move(handler)) {
-    options.insert({{"endpoint", server.url()}, {"allow_http", "true"}, {"access_key_id", "AK"}, {"secret_access_key", "SECRET"}});
+  explicit Fixture(LoopbackServer::Handler handler, StorageOptions options = {}, bool probe = false)
+      : server(std::move(handler)) {
+    options.insert(
+        {{"endpoint", server.url()}, {"allow_http", "true"}, {"access_key_id", "AK"}, {"secret_access_key", "SECRET"}});
     S3Options parsed = ParseS3Options("bkt", options, {}).MoveValue();
     parsed.client.retry.first_delay = std::chrono::milliseconds(1);
     parsed.client.retry.max_delay = std::chrono::milliseconds(5);
@@ -79,10 +81,10 @@ TEST(S3Faults, RetriesEnd) {
 }
 
 TEST(S3Faults, OtherRefusalsAreFinal) {
-  const std::vector<std::pair<int, StatusCode>> table = {{400, StatusCode::kIoError},       {401, StatusCode::kUnauthenticated},
-                                                         {403, StatusCode::kPermissionDenied}, {404, StatusCode::kNotFound},
-                                                         {416, StatusCode::kCorruption},    {501, StatusCode::kNotSupported},
-                                                         {302, StatusCode::kIoError}};
+  const std::vector<std::pair<int, StatusCode>> table = {
+      {400, StatusCode::kIoError},  {401, StatusCode::kUnauthenticated}, {403, StatusCode::kPermissionDenied},
+      {404, StatusCode::kNotFound}, {416, StatusCode::kCorruption},      {501, StatusCode::kNotSupported},
+      {302, StatusCode::kIoError}};
   for (const auto& [status, code] : table) {
     Fixture f([status = status](const Request&, int) { return Failure(status, "Whatever"); });
     EXPECT_EQ(f.store->ReadRanges("k", {{0, 1}}, f.ctx).status().code(), code) << status;
@@ -158,11 +160,9 @@ TEST(S3Faults, WrongRangesAreNeverTakenForTheRightOnes) {
 }
 
 TEST(S3Faults, TailsAreChecked) {
-  const std::vector<Answer> lies = {Answer{206, {{"Content-Range", "bytes 10-14/20"}}, "abcde"},
-                                    Answer{206, {{"Content-Range", "bytes 14-19/20"}}, "efghij"},
-                                    Answer{206, {{"Content-Range", "bytes 15-19/20"}}, "fghi"},
-                                    Answer{206, {}, "fghij"},
-                                    Answer{200, {}, kObject}};
+  const std::vector<Answer> lies = {
+      Answer{206, {{"Content-Range", "bytes 10-14/20"}}, "abcde"}, Answer{206, {{"Content-Range", "bytes 14-19/20"}}, "efghij"},
+      Answer{206, {{"Content-Range", "bytes 15-19/20"}}, "fghi"}, Answer{206, {}, "fghij"}, Answer{200, {}, kObject}};
   for (const Answer& lie : lies) {
     Fixture f([&](const Request&, int) { return lie; });
     EXPECT_FALSE(f.store->ReadTail("k", 5, f.ctx).ok()) << lie.body;
@@ -209,7 +209,9 @@ TEST(S3Faults, ALostAnswerToACreateIsNeverGuessed) {
   EXPECT_EQ(lost.store->PutIfAbsent("k", Bytes::FromString("x"), lost.ctx).status().code(), StatusCode::kUnknownOutcome);
   EXPECT_EQ(lost.server.requests(), 1) << "not sent again";
   // Applied, answered 500, tried again, refused: it may be our own object.
-  Fixture applied([](const Request&, int number) { return number == 1 ? Failure(500, "InternalError") : Failure(412, "PreconditionFailed"); });
+  Fixture applied([](const Request&, int number) {
+    return number == 1 ? Failure(500, "InternalError") : Failure(412, "PreconditionFailed");
+  });
   EXPECT_EQ(applied.store->PutIfAbsent("k", Bytes::FromString("x"), applied.ctx).status().code(), StatusCode::kUnknownOutcome);
   Fixture fine([](const Request&, int number) { return number == 1 ? Failure(503, "SlowDown") : Answer{}; });
   EXPECT_EQ(*fine.store->PutIfAbsent("k", Bytes::FromString("x"), fine.ctx), PutOutcome::kCreated);
@@ -270,7 +272,10 @@ TEST(S3Faults, PlainPutsAndDeletesAreRepeated) {
 }
 
 TEST(S3Faults, NobodyAtHome) {
-  StorageOptions options = {{"endpoint", "http://127.0.0.1:1"}, {"allow_http", "true"}, {"access_key_id", "a"}, {"secret_access_key", "b"},
+  StorageOptions options = {{"endpoint", "http://127.0.0.1:1"},
+                            {"allow_http", "true"},
+                            {"access_key_id", "a"},
+                            {"secret_access_key", "b"},
                             {"client_max_retries", "1"}};
   const auto store = MakeS3Store(*ParseS3Options("bkt", options, {}));
   const Status status = store->PutIfAbsent("k", Bytes::FromString("x"), OpContext()).status();
@@ -283,7 +288,10 @@ TEST(S3Faults, ListingsFollowTheirPages) {
     if (number == 2) return Failure(503, "SlowDown");
     std::string page = head;
     const bool second = request.target.find("continuation-token=t%2F1%2B") != std::string::npos;
-    if (!second) page += "<IsTruncated>true</IsTruncated><NextContinuationToken>t/1+</NextContinuationToken><Contents><Key>p/a</Key><Size>1</Size></Contents>";
+    if (!second)
+      page +=
+          "<IsTruncated>true</IsTruncated><NextContinuationToken>t/1+</NextContinuationToken><Contents><Key>p/a</Key><Size>1</"
+          "Size></Contents>";
     if (second) page += "<IsTruncated>false</IsTruncated><Contents><Key>p/b</Key><Size>2</Size></Contents>";
     return Answer{200, {}, page + "</ListBucketResult>"};
   });
@@ -294,7 +302,8 @@ TEST(S3Faults, ListingsFollowTheirPages) {
   EXPECT_EQ(f.count("list_requests"), 3u);
   EXPECT_EQ(f.server.log().at(0).target, "/bkt?delimiter=%2F&list-type=2&prefix=p%2F");
   Fixture circle([&](const Request&, int) {
-    return Answer{200, {}, head + "<IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken></ListBucketResult>"};
+    return Answer{
+        200, {}, head + "<IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken></ListBucketResult>"};
   });
   EXPECT_EQ(circle.store->List({""}, circle.ctx).status().code(), StatusCode::kCorruption);
   Fixture garbage([&](const Request&, int) { return Answer{200, {}, "<html>login</html>"}; });
@@ -321,7 +330,9 @@ Status Upload(Fixture* f) {
 TEST(S3Faults, CompletionsThatFail) {
   std::atomic<int> completions{0};
   Fixture busy([&](const Request& request, int) {
-    return Multipart(request, [&] { return ++completions == 1 ? Failure(200, "InternalError") : Answer{200, {}, "<CompleteMultipartUploadResult/>"}; });
+    return Multipart(request, [&] {
+      return ++completions == 1 ? Failure(200, "InternalError") : Answer{200, {}, "<CompleteMultipartUploadResult/>"};
+    });
   });
   EXPECT_TRUE(Upload(&busy).ok()) << "a 200 with an error inside is tried again";
   EXPECT_EQ(completions, 2);
@@ -378,7 +389,9 @@ TEST(S3Faults, LearnsFromRefusals) {
   });
   EXPECT_TRUE(clock.store->ReadAll("k", clock.ctx).ok());
   EXPECT_EQ(clock.server.requests(), 2);
-  Fixture stubborn([](const Request&, int) { return Answer{403, {{"Date", "Tue, 01 Jan 2030 00:00:10 GMT"}}, "<Error><Code>RequestTimeTooSkewed</Code></Error>"}; });
+  Fixture stubborn([](const Request&, int) {
+    return Answer{403, {{"Date", "Tue, 01 Jan 2030 00:00:10 GMT"}}, "<Error><Code>RequestTimeTooSkewed</Code></Error>"};
+  });
   EXPECT_EQ(stubborn.store->ReadAll("k", stubborn.ctx).status().code(), StatusCode::kPermissionDenied);
   EXPECT_EQ(stubborn.server.requests(), 2) << "each lesson once";
   Fixture expired([](const Request&, int) { return Failure(400, "ExpiredToken"); });
@@ -390,7 +403,9 @@ TEST(S3Faults, HeadersOfEncryptionAndTokens) {
     if (request.method == "GET") return Serve(request);
     return Multipart(request, [] { return Answer{}; });
   };
-  Fixture kms(answer, {{"server_side_encryption", "aws:kms"}, {"sse_kms_key_id", "key-1"}, {"sse_bucket_key_enabled", "true"}, {"token", "TOK"}});
+  Fixture kms(
+      answer,
+      {{"server_side_encryption", "aws:kms"}, {"sse_kms_key_id", "key-1"}, {"sse_bucket_key_enabled", "true"}, {"token", "TOK"}});
   ASSERT_TRUE(kms.store->ReadAll("k", kms.ctx).ok());
   ASSERT_TRUE(Upload(&kms).ok());
   const std::string kHeader = "x-amz-server-side-encryption";
@@ -402,11 +417,13 @@ TEST(S3Faults, HeadersOfEncryptionAndTokens) {
     EXPECT_EQ(request.headers.at("x-amz-security-token"), "TOK");
     EXPECT_NE(request.headers.at("authorization").find("x-amz-security-token"), std::string::npos);
   }
-  Fixture customer(answer, {{"server_side_encryption", "sse-c"}, {"sse_customer_key_base64", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}});
+  Fixture customer(
+      answer, {{"server_side_encryption", "sse-c"}, {"sse_customer_key_base64", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}});
   ASSERT_TRUE(customer.store->ReadAll("k", customer.ctx).ok());
   ASSERT_TRUE(customer.store->Head("k", customer.ctx).ok());
   ASSERT_TRUE(Upload(&customer).ok());
-  for (const Request& request : customer.server.log()) EXPECT_TRUE(request.headers.contains(kHeader + "-customer-key-md5")) << request.method;
+  for (const Request& request : customer.server.log())
+    EXPECT_TRUE(request.headers.contains(kHeader + "-customer-key-md5")) << request.method;
 }
 
 }  // namespace

@@ -46,7 +46,8 @@ TEST(S3Options, Defaults) {
 }
 
 TEST(S3Options, EveryAliasInAnyCase) {
-  for (const char* key : {"aws_endpoint", "aws_endpoint_url", "endpoint", "endpoint_url", "ENDPOINT", "Aws_Endpoint_Url", "aws_endpoint_url_s3"}) {
+  for (const char* key :
+       {"aws_endpoint", "aws_endpoint_url", "endpoint", "endpoint_url", "ENDPOINT", "Aws_Endpoint_Url", "aws_endpoint_url_s3"}) {
     EXPECT_EQ(MustParse(With({{key, "https://e:1/"}})).endpoint, "https://e:1") << key;
   }
   for (const char* key : {"aws_region", "region", "REGION", "aws_default_region", "default_region"}) {
@@ -55,9 +56,12 @@ TEST(S3Options, EveryAliasInAnyCase) {
   for (const char* key : {"aws_session_token", "aws_token", "session_token", "token", "TOKEN"}) {
     EXPECT_EQ(Credentials(MustParse(With({{key, "T"}}))).session_token, "T") << key;
   }
-  for (const char* key : {"allow_http", "aws_allow_http", "ALLOW_HTTP"}) EXPECT_TRUE(MustParse(With({{key, "yes"}})).client.http.allow_http) << key;
-  for (const char* key : {"virtual_hosted_style_request", "aws_virtual_hosted_style_request"}) EXPECT_TRUE(MustParse(With({{key, "1"}})).virtual_hosted);
-  for (const char* key : {"unsigned_payload", "aws_unsigned_payload"}) EXPECT_TRUE(MustParse(With({{key, "ON"}})).unsigned_payload);
+  for (const char* key : {"allow_http", "aws_allow_http", "ALLOW_HTTP"})
+    EXPECT_TRUE(MustParse(With({{key, "yes"}})).client.http.allow_http) << key;
+  for (const char* key : {"virtual_hosted_style_request", "aws_virtual_hosted_style_request"})
+    EXPECT_TRUE(MustParse(With({{key, "1"}})).virtual_hosted);
+  for (const char* key : {"unsigned_payload", "aws_unsigned_payload"})
+    EXPECT_TRUE(MustParse(With({{key, "ON"}})).unsigned_payload);
   for (const char* value : {"requester", "true", "Y"}) EXPECT_TRUE(MustParse(With({{"request_payer", value}})).request_payer);
   EXPECT_FALSE(MustParse(With({{"aws_conditional_put", "disabled"}})).conditional_put);
   EXPECT_TRUE(MustParse({{"aws_skip_signature", "true"}}).skip_signature);
@@ -66,13 +70,19 @@ TEST(S3Options, EveryAliasInAnyCase) {
 TEST(S3Options, WhichSpellingWins) {
   EXPECT_EQ(MustParse(With({{"region", "r1"}, {"aws_region", "r2"}, {"AWS_REGION", "r3"}})).region, "r2");
   EXPECT_EQ(MustParse(With({{"region", "r1"}, {"AWS_REGION", "r3"}})).region, "r3");
-  EXPECT_EQ(MustParse(With({{"endpoint_url", "https://c"}, {"aws_endpoint_url", "https://a"}, {"endpoint", "https://b"}})).endpoint, "https://a");
+  EXPECT_EQ(
+      MustParse(With({{"endpoint_url", "https://c"}, {"aws_endpoint_url", "https://a"}, {"endpoint", "https://b"}})).endpoint,
+      "https://a");
   EXPECT_EQ(MustParse(With({{"aws_endpoint", "https://a"}, {"aws_endpoint_url_s3", "https://b"}})).endpoint, "https://b");
 }
 
 TEST(S3Options, OptionsBeatTheEnvironment) {
-  const Environment environment = {{"AWS_REGION", "env"},       {"AWS_ENDPOINT_URL_S3", "https://env"}, {"AWS_ALLOW_HTTP", "true"},
-                                   {"AWS_ACCESS_KEY_ID", "EK"}, {"AWS_SECRET_ACCESS_KEY", "ES"},        {"AWS_SESSION_TOKEN", "ET"},
+  const Environment environment = {{"AWS_REGION", "env"},
+                                   {"AWS_ENDPOINT_URL_S3", "https://env"},
+                                   {"AWS_ALLOW_HTTP", "true"},
+                                   {"AWS_ACCESS_KEY_ID", "EK"},
+                                   {"AWS_SECRET_ACCESS_KEY", "ES"},
+                                   {"AWS_SESSION_TOKEN", "ET"},
                                    {"OBJECT_STORE_CLIENT_MAX_RETRIES", "7"}};
   const S3Options from_environment = MustParse({}, environment);
   EXPECT_EQ(from_environment.region, "env");
@@ -82,7 +92,8 @@ TEST(S3Options, OptionsBeatTheEnvironment) {
   EXPECT_EQ(Credentials(from_environment).session_token, "ET");
   EXPECT_EQ(from_environment.client.retry.max_retries, 7);
   const S3Options mixed = MustParse(
-      With({{"region", "opt"}, {"endpoint", "https://opt"}, {"allow_http", "false"}, {"token", ""}, {"client_max_retries", "2"}}), environment);
+      With({{"region", "opt"}, {"endpoint", "https://opt"}, {"allow_http", "false"}, {"token", ""}, {"client_max_retries", "2"}}),
+      environment);
   EXPECT_EQ(mixed.region, "opt");
   EXPECT_EQ(mixed.endpoint, "https://opt");
   EXPECT_FALSE(mixed.client.http.allow_http);
@@ -92,7 +103,7 @@ TEST(S3Options, OptionsBeatTheEnvironment) {
 }
 
 TEST(S3Options, BareEnvironmentNamesAreForTheClientOnly) {
-  const Environment environment = {{"TOKEN", "junk"}, {"ENDPOINT", "http://junk"}, {"REGION", "junk"}, {"BUCKET", "junk"},
+  const Environment environment = {{"TOKEN", "junk"}, {"ENDPOINT", "http://junk"}, {"REGION", "junk"},     {"BUCKET", "junk"},
                                    {"TIMEOUT", "7s"}, {"USER_AGENT", "me/1"},      {"aws_region", "lower"}};
   const S3Options options = MustParse(kKeys, environment);
   EXPECT_EQ(Credentials(options).session_token, "");
@@ -112,13 +123,18 @@ TEST(S3Options, CertificatesFromTheEnvironment) {
 }
 
 TEST(S3Options, BadValuesAreNamedButNotShown) {
-  const std::vector<std::pair<std::string, std::string>> bad = {
-      {"allow_http", "maybe-secret"},          {"timeout", "30"},
-      {"timeout", "30 parsecs"},               {"connect_timeout", ""},
-      {"client_max_retries", "many"},          {"aws_endpoint", "localhost:9000"},
-      {"aws_endpoint", "https://user:pw@host"}, {"aws_checksum_algorithm", "md5"},
-      {"aws_server_side_encryption", "rot13"}, {"aws_conditional_put", "dynamo:secret"},
-      {"aws_request_payer", "somebody"},       {"aws_provider_scheme", "magic"}};
+  const std::vector<std::pair<std::string, std::string>> bad = {{"allow_http", "maybe-secret"},
+                                                                {"timeout", "30"},
+                                                                {"timeout", "30 parsecs"},
+                                                                {"connect_timeout", ""},
+                                                                {"client_max_retries", "many"},
+                                                                {"aws_endpoint", "localhost:9000"},
+                                                                {"aws_endpoint", "https://user:pw@host"},
+                                                                {"aws_checksum_algorithm", "md5"},
+                                                                {"aws_server_side_encryption", "rot13"},
+                                                                {"aws_conditional_put", "dynamo:secret"},
+                                                                {"aws_request_payer", "somebody"},
+                                                                {"aws_provider_scheme", "magic"}};
   for (const auto& [key, value] : bad) {
     const Status status = Refused(With({{key, value}}));
     EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << key;
@@ -141,7 +157,8 @@ TEST(S3Options, RefusalsByName) {
 }
 
 TEST(S3Options, Encryption) {
-  const S3Options kms = MustParse(With({{"server_side_encryption", "aws:kms"}, {"sse_kms_key_id", "k"}, {"sse_bucket_key_enabled", "on"}}));
+  const S3Options kms =
+      MustParse(With({{"server_side_encryption", "aws:kms"}, {"sse_kms_key_id", "k"}, {"sse_bucket_key_enabled", "on"}}));
   EXPECT_EQ(kms.encryption, S3Encryption::kKms);
   EXPECT_EQ(kms.kms_key_id, "k");
   EXPECT_EQ(kms.bucket_key_enabled, "true");
@@ -152,14 +169,16 @@ TEST(S3Options, Encryption) {
 }
 
 TEST(StoreOptions, DurationsAsPeopleWriteThem) {
-  const std::vector<std::pair<std::string, int64_t>> good = {{"30s", 30000}, {"5 seconds", 5000}, {"1m 30s", 90000},  {"500ms", 500},
-                                                             {"2min", 120000}, {"1h", 3600000},   {"1h30m", 5400000}, {"0", 0}};
+  const std::vector<std::pair<std::string, int64_t>> good = {
+      {"30s", 30000},   {"5 seconds", 5000}, {"1m 30s", 90000},  {"500ms", 500},
+      {"2min", 120000}, {"1h", 3600000},     {"1h30m", 5400000}, {"0", 0}};
   for (const auto& [text, expected] : good) {
     const auto parsed = ParseDuration("timeout", text);
     ASSERT_TRUE(parsed.ok()) << text;
     EXPECT_EQ((*parsed).count(), expected) << text;
   }
-  for (const char* text : {"", "30", "s", "-1s", "1.5s", "1s2", "99999999999999999999s", "9999999d"}) EXPECT_FALSE(ParseDuration("timeout", text).ok()) << text;
+  for (const char* text : {"", "30", "s", "-1s", "1.5s", "1s2", "99999999999999999999s", "9999999d"})
+    EXPECT_FALSE(ParseDuration("timeout", text).ok()) << text;
 }
 
 }  // namespace

@@ -34,8 +34,8 @@ StorageOptions With(StorageOptions more) {
   return more;
 }
 
-INSTANTIATE_TEST_SUITE_P(S3, ObjectStoreSuite, testing::Values(StoreUnderTest{"PathStyle", [] { return MakeStore(ServerOptions()); }}),
-                         StoreName);
+INSTANTIATE_TEST_SUITE_P(S3, ObjectStoreSuite,
+                         testing::Values(StoreUnderTest{"PathStyle", [] { return MakeStore(ServerOptions()); }}), StoreName);
 
 // A smaller choice: what differs is only how requests look.
 std::vector<StorageOptions> Variants() {
@@ -43,7 +43,9 @@ std::vector<StorageOptions> Variants() {
           With({{"unsigned_payload", "true"}}),
           With({{"checksum_algorithm", "sha256"}}),
           With({{"checksum_algorithm", "CRC64NVME"}}),
-          With({{"request_payer", "requester"}, {"headers.x-amz-meta-team", "two  words"}, {"default_content_type", "application/octet-stream"}}),
+          With({{"request_payer", "requester"},
+                {"headers.x-amz-meta-team", "two  words"},
+                {"default_content_type", "application/octet-stream"}}),
           With({{"http1_only", "false"}, {"user_agent", "somebody/1"}, {"pool_max_idle_per_host", "0"}})};
 }
 
@@ -179,8 +181,9 @@ TEST_F(S3Tls, ServersAreVerified) {
 }
 
 TEST_F(S3Tls, VirtualHostsAndLargeObjects) {
-  const auto store = MakeTlsStore({{"aws_endpoint", Env("S3_VHOST_ENDPOINT")}, {"virtual_hosted_style_request", "true"}, {"http1_only", "false"}},
-                                  {{"AWS_CA_BUNDLE", Env("S3_CA_FILE")}});
+  const auto store = MakeTlsStore(
+      {{"aws_endpoint", Env("S3_VHOST_ENDPOINT")}, {"virtual_hosted_style_request", "true"}, {"http1_only", "false"}},
+      {{"AWS_CA_BUNDLE", Env("S3_CA_FILE")}});
   std::string content(20 << 20, 'x');
   for (size_t i = 0; i < content.size(); i += 97) content[i] = static_cast<char>(i);
   auto writer = store->OpenWriter("tls/large", ctx_);
@@ -195,7 +198,8 @@ TEST_F(S3Tls, VirtualHostsAndLargeObjects) {
 
 TEST_F(S3Tls, CustomerKeys) {
   const Environment trust = {{"AWS_CA_BUNDLE", Env("S3_CA_FILE")}};
-  const auto store = MakeTlsStore({{"server_side_encryption", "sse-c"}, {"sse_customer_key_base64", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}}, trust);
+  const auto store = MakeTlsStore(
+      {{"server_side_encryption", "sse-c"}, {"sse_customer_key_base64", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}}, trust);
   Status status = store->Put("ssec/a", Bytes::FromString("secret content"), ctx_);
   ASSERT_TRUE(status.ok()) << status.ToString();
   EXPECT_EQ((*store->ReadTail("ssec/a", 7, ctx_)).bytes.view(), "content");

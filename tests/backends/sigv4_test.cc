@@ -23,14 +23,12 @@ std::string SignatureOf(const SigV4Request& request) {
 }
 
 TEST(SigV4, GetObject) {
-  const SigV4Request request{"GET",
-                             "/test.txt",
-                             {},
-                             {{"host", kHost},
-                              {"x-amz-date", kDate},
-                              {"range", "bytes=0-9"},
-                              {"x-amz-content-sha256", std::string(kEmptySha256)}},
-                             kEmptySha256};
+  const SigV4Request request{
+      "GET",
+      "/test.txt",
+      {},
+      {{"host", kHost}, {"x-amz-date", kDate}, {"range", "bytes=0-9"}, {"x-amz-content-sha256", std::string(kEmptySha256)}},
+      kEmptySha256};
   EXPECT_EQ(SignatureOf(request), "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
   SigV4KeyCache cache;
   EXPECT_EQ(SigV4Authorization(request, kExample, kDate, "us-east-1", "s3", &cache),
@@ -75,7 +73,8 @@ TEST(SigV4, ListObjects) {
 TEST(SigV4, CanonicalForms) {
   EXPECT_EQ(CanonicalQuery({{"b", "a b+c/d=e&f"}, {"B", "\xC3\xA4~"}, {"a", ""}, {"a-", "x"}}),
             "B=%C3%A4~&a=&a-=x&b=a%20b%2Bc%2Fd%3De%26f");
-  const SigV4Request request{"GET", "/p", {}, {{"x-b", "  two   words\t here "}, {"x-a", "1"}, {"x-a", "2"}, {"host", "h"}}, "hash"};
+  const SigV4Request request{
+      "GET", "/p", {}, {{"x-b", "  two   words\t here "}, {"x-a", "1"}, {"x-a", "2"}, {"host", "h"}}, "hash"};
   EXPECT_EQ(CanonicalRequest(request), "GET\n/p\n\nhost:h\nx-a:1,2\nx-b:two words here\n\nhost;x-a;x-b\nhash");
 }
 
@@ -91,7 +90,8 @@ TEST(SigV4, KeyCacheTellsKeysApart) {
 
 TEST(Digest, KnownValues) {
   EXPECT_EQ(HexEncode(Sha256("")), kEmptySha256);
-  EXPECT_EQ(Sha256({Bytes::FromString("Welcome to "), Bytes(), Bytes::FromString("Amazon S3.")}), Sha256("Welcome to Amazon S3."));
+  EXPECT_EQ(Sha256({Bytes::FromString("Welcome to "), Bytes(), Bytes::FromString("Amazon S3.")}),
+            Sha256("Welcome to Amazon S3."));
   EXPECT_EQ(HexEncode(HmacSha256("key", "The quick brown fox jumps over the lazy dog")),
             "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
   EXPECT_EQ(HexEncode(Md5("abc")), "900150983cd24fb0d6963f7d28e17f72");
@@ -107,9 +107,7 @@ TEST(Digest, KnownValues) {
   EXPECT_FALSE(Base64Decode("====").ok());
 }
 
-TEST(Digest, DatesForSigning) {
-  EXPECT_EQ(AmzDate(std::chrono::system_clock::from_time_t(1369353600)), "20130524T000000Z");
-}
+TEST(Digest, DatesForSigning) { EXPECT_EQ(AmzDate(std::chrono::system_clock::from_time_t(1369353600)), "20130524T000000Z"); }
 
 }  // namespace
 }  // namespace lancefs

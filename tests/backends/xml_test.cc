@@ -15,7 +15,8 @@ namespace {
 
 TEST(Xml, TreesTextAndEntities) {
   const auto parsed = ParseXml(
-      "\xEF\xBB\xBF<?xml version=\"1.0\"?><!-- c --> <a:root xmlns:a='x>y' b = \"1\">\n<k>a&amp;b&lt;&gt;&quot;&apos;&#65;&#xe4;&#x1F600;</k>"
+      "\xEF\xBB\xBF<?xml version=\"1.0\"?><!-- c --> <a:root xmlns:a='x>y' b = "
+      "\"1\">\n<k>a&amp;b&lt;&gt;&quot;&apos;&#65;&#xe4;&#x1F600;</k>"
       "<k> second </k><empty/><c><![CDATA[<raw>&amp;]]]]><!-- in --></c><?pi?></a:root>\n");
   ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
   const XmlElement& root = *parsed;
@@ -30,10 +31,35 @@ TEST(Xml, TreesTextAndEntities) {
 }
 
 TEST(Xml, RefusesWhatIsNotXml) {
-  for (const char* text :
-       {"", " ", "text", "<", "<a", "<a>", "<a></b>", "<a></a", "<a></a><b/>", "<a></a>x", "<a b></a>", "<a b=1></a>", "<a b='></a>",
-        "<a>&nope;</a>", "<a>&amp</a>", "<a>&#0;</a>", "<a>&#xD800;</a>", "<a>&#x110000;</a>", "<a>&#99999999999;</a>", "<a>&#;</a>", "<a>&#x;</a>",
-        "<a><![CDATA[x</a>", "<a><![CDATA[]]", "<a><!-- x</a>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "<a/", "</a>", "<a><?pi</a>", "<?xml?>"}) {
+  for (const char* text : {"",
+                           " ",
+                           "text",
+                           "<",
+                           "<a",
+                           "<a>",
+                           "<a></b>",
+                           "<a></a",
+                           "<a></a><b/>",
+                           "<a></a>x",
+                           "<a b></a>",
+                           "<a b=1></a>",
+                           "<a b='></a>",
+                           "<a>&nope;</a>",
+                           "<a>&amp</a>",
+                           "<a>&#0;</a>",
+                           "<a>&#xD800;</a>",
+                           "<a>&#x110000;</a>",
+                           "<a>&#99999999999;</a>",
+                           "<a>&#;</a>",
+                           "<a>&#x;</a>",
+                           "<a><![CDATA[x</a>",
+                           "<a><![CDATA[]]",
+                           "<a><!-- x</a>",
+                           "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+                           "<a/",
+                           "</a>",
+                           "<a><?pi</a>",
+                           "<?xml?>"}) {
     EXPECT_EQ(ParseXml(text).status().code(), StatusCode::kCorruption) << text;
   }
   std::string deep;
@@ -71,9 +97,11 @@ TEST(Xml, EscapesRoundTrip) {
 
 TEST(S3Listing, ReadsAPage) {
   const auto page = ParseS3ListPage(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>"
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult "
+      "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>"
       "<IsTruncated>true</IsTruncated><NextContinuationToken>t/+=</NextContinuationToken>"
-      "<Contents><Key>p/a&amp;b c</Key><LastModified>2009-10-12T17:50:30.125Z</LastModified><ETag>&quot;e&quot;</ETag><Size>434234</Size></Contents>"
+      "<Contents><Key>p/a&amp;b "
+      "c</Key><LastModified>2009-10-12T17:50:30.125Z</LastModified><ETag>&quot;e&quot;</ETag><Size>434234</Size></Contents>"
       "<Contents><Key>p/marker/</Key><Size>0</Size></Contents>"
       "<CommonPrefixes><Prefix>p/d/</Prefix></CommonPrefixes></ListBucketResult>");
   ASSERT_TRUE(page.ok()) << page.status().ToString();
@@ -85,10 +113,11 @@ TEST(S3Listing, ReadsAPage) {
   EXPECT_EQ((*page).directories, std::vector<std::string>{"p/d/"});
   EXPECT_TRUE((*page).truncated);
   EXPECT_EQ((*page).continuation, "t/+=");
-  for (const char* bad : {"<Error/>", "<ListBucketResult><Contents/></ListBucketResult>",
-                          "<ListBucketResult><Contents><Key>k</Key><Size>-1</Size></Contents></ListBucketResult>",
-                          "<ListBucketResult><Contents><Key>k</Key><Size>99999999999999999999</Size></Contents></ListBucketResult>",
-                          "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"}) {
+  for (const char* bad :
+       {"<Error/>", "<ListBucketResult><Contents/></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>k</Key><Size>-1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>k</Key><Size>99999999999999999999</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"}) {
     EXPECT_EQ(ParseS3ListPage(bad).status().code(), StatusCode::kCorruption) << bad;
   }
 }

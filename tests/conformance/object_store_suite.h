@@ -135,7 +135,8 @@ TEST_P(ObjectStoreSuite, HeadTellsSizeTimeAndEtag) {
   EXPECT_EQ((*first)->path, Key("a"));
   EXPECT_EQ((*first)->size, 5u);
   EXPECT_FALSE((*first)->etag.empty());
-  const int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const int64_t now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   EXPECT_LT(std::abs(now - (*first)->last_modified_ns), 60'000'000'000) << "a minute of difference";
   MustPut("a", Text("other"));
   const auto second = store_->Head(Key("a"), ctx_);
@@ -175,9 +176,11 @@ TEST_P(ObjectStoreSuite, RangesLongerThanARequest) {
 
 TEST_P(ObjectStoreSuite, RangesBeyondTheEndAreErrors) {
   MustPut("short", Text("0123456789"));
-  for (const ByteRange& range : {ByteRange{0, 11}, ByteRange{9, 2}, ByteRange{10, 1}, ByteRange{1000, 5}, ByteRange{UINT64_MAX - 1, 1}}) {
+  for (const ByteRange& range :
+       {ByteRange{0, 11}, ByteRange{9, 2}, ByteRange{10, 1}, ByteRange{1000, 5}, ByteRange{UINT64_MAX - 1, 1}}) {
     const auto read = store_->ReadRanges(Key("short"), {range}, ctx_);
-    EXPECT_EQ(read.status().code(), StatusCode::kCorruption) << range.offset << "+" << range.length << ": " << read.status().ToString();
+    EXPECT_EQ(read.status().code(), StatusCode::kCorruption)
+        << range.offset << "+" << range.length << ": " << read.status().ToString();
   }
   EXPECT_EQ(store_->ReadRanges(Key("short"), {{0, 5}, {8, 5}}, ctx_).status().code(), StatusCode::kCorruption);
   MustPut("empty", Bytes());
@@ -199,7 +202,8 @@ TEST_P(ObjectStoreSuite, AsynchronousReadsRunSideBySide) {
 TEST_P(ObjectStoreSuite, Tails) {
   const Bytes content = Pattern(100000);
   MustPut("t", content);
-  for (const uint64_t wanted : {uint64_t{0}, uint64_t{1}, uint64_t{99999}, uint64_t{100000}, uint64_t{100001}, uint64_t{1} << 40}) {
+  for (const uint64_t wanted :
+       {uint64_t{0}, uint64_t{1}, uint64_t{99999}, uint64_t{100000}, uint64_t{100001}, uint64_t{1} << 40}) {
     const auto tail = store_->ReadTail(Key("t"), wanted, ctx_);
     ASSERT_TRUE(tail.ok()) << wanted << ": " << tail.status().ToString();
     EXPECT_EQ((*tail).object_size, 100000u) << wanted;
@@ -236,7 +240,8 @@ TEST_P(ObjectStoreSuite, ListsRecursively) {
   const ListResult all = MustList({.prefix = "", .start_after = "", .recursive = true});
   EXPECT_EQ(Names(all), (std::vector<std::string>{"a", "b", "sub/deep/z", "sub/x", "sub2/x"}));
   EXPECT_TRUE(all.directories.empty());
-  EXPECT_EQ(Names(MustList({.prefix = "sub/", .start_after = "", .recursive = true})), (std::vector<std::string>{"sub/deep/z", "sub/x"}));
+  EXPECT_EQ(Names(MustList({.prefix = "sub/", .start_after = "", .recursive = true})),
+            (std::vector<std::string>{"sub/deep/z", "sub/x"}));
 }
 
 TEST_P(ObjectStoreSuite, ListStartsAfterAKey) {
@@ -289,9 +294,10 @@ TEST_P(ObjectStoreSuite, ListsMoreThanAPage) {
 }
 
 TEST_P(ObjectStoreSuite, KeysWithSpecialCharacters) {
-  const std::vector<std::string> names = {"with space", "plus+plus", "percent%", "escape%41%2F", "uml\xC3\xA4ut", "\xE6\x97\xA5\xE6\x9C\xAC",
-                                          "amp&lt;<x>", "quote'\"q", "q?a=b&c", "hash#tag", "semi;colon", "at@col:on", "eq=s,comma",
-                                          "(paren)[b]{c}", "tilde~!$*", "dir with space/k v", "a.b-c_d", "caret^`|"};
+  const std::vector<std::string> names = {
+      "with space", "plus+plus",     "percent%",  "escape%41%2F",       "uml\xC3\xA4ut", "\xE6\x97\xA5\xE6\x9C\xAC",
+      "amp&lt;<x>", "quote'\"q",     "q?a=b&c",   "hash#tag",           "semi;colon",    "at@col:on",
+      "eq=s,comma", "(paren)[b]{c}", "tilde~!$*", "dir with space/k v", "a.b-c_d",       "caret^`|"};
   for (const std::string& name : names) MustPut("s/" + name, Text("content of " + name));
   for (const std::string& name : names) {
     ExpectContent("s/" + name, Text("content of " + name));
@@ -428,7 +434,8 @@ TEST_P(ObjectStoreSuite, DeleteIsIdempotent) {
 TEST_P(ObjectStoreSuite, CancelledAndLateCallsFail) {
   MustPut("x", Text("content"));
   const OpContext late = OpContext().WithTimeout(std::chrono::milliseconds(0));
-  for (const auto& [ctx, code] : {std::pair{CancelledContext(), StatusCode::kCancelled}, std::pair{late, StatusCode::kDeadlineExceeded}}) {
+  for (const auto& [ctx, code] :
+       {std::pair{CancelledContext(), StatusCode::kCancelled}, std::pair{late, StatusCode::kDeadlineExceeded}}) {
     EXPECT_EQ(store_->ReadRanges(Key("x"), {{0, 3}}, ctx).status().code(), code);
     EXPECT_EQ(store_->ReadAll(Key("x"), ctx).status().code(), code);
     EXPECT_EQ(store_->ReadTail(Key("x"), 3, ctx).status().code(), code);
@@ -453,7 +460,8 @@ TEST_P(ObjectStoreSuite, ManyThreadsWorkSideBySide) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 10; ++i) {
         const std::string key = Key("th/" + std::to_string(t) + "/" + std::to_string(i));
-        const Bytes content = Pattern(1000 + static_cast<size_t>(t) * 100 + static_cast<size_t>(i), static_cast<uint32_t>(t * 10 + i + 1));
+        const Bytes content =
+            Pattern(1000 + static_cast<size_t>(t) * 100 + static_cast<size_t>(i), static_cast<uint32_t>(t * 10 + i + 1));
         if (!store_->Put(key, content, ctx_).ok()) ++wrong;
         const auto read = store_->ReadAll(key, ctx_);
         if (!read.ok() || (*read).view() != content.view()) ++wrong;

@@ -85,7 +85,8 @@ Result<std::string> Info(const json& request) {
   info["versions"] = json::array();
   for (const VersionInfo& version : versions) {
     LANCEFS_ASSIGN_OR_RETURN(const auto opened, dataset->Checkout(version.version, ctx));
-    info["versions"].push_back({{"version", version.version}, {"timestamp", Iso(opened->timestamp_ns())}, {"rows", opened->num_rows()}});
+    info["versions"].push_back(
+        {{"version", version.version}, {"timestamp", Iso(opened->timestamp_ns())}, {"rows", opened->num_rows()}});
   }
   info["schema"] = json::array();
   for (const auto& field : dataset->arrow_schema()->fields()) {
@@ -94,7 +95,10 @@ Result<std::string> Info(const json& request) {
   info["fragments"] = json::array();
   for (size_t i = 0; i < dataset->fragments().size(); ++i) {
     const FragmentInfo& fragment = dataset->fragments()[i];
-    info["fragments"].push_back({{"id", fragment.id}, {"rows", fragment.rows()}, {"physical_rows", fragment.physical_rows}, {"deletions", fragment.deleted_rows}});
+    info["fragments"].push_back({{"id", fragment.id},
+                                 {"rows", fragment.rows()},
+                                 {"physical_rows", fragment.physical_rows},
+                                 {"deletions", fragment.deleted_rows}});
   }
   LANCEFS_ASSIGN_OR_RETURN(const auto tags, dataset->ListTags(ctx));
   info["tags"] = json::object();

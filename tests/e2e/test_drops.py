@@ -275,6 +275,45 @@ def test_new_table_in_a_database(mounts, tmp_path):
 
 # ---- Many at once -------------------------------------------------------------------------------
 
+def test_schema_before_the_first_file(mounts, tmp_path):
+    base = tmp_path / "db"
+    base.mkdir()
+    schema = pa.schema([pa.field("id", pa.int32(), nullable=False), pa.field("day", pa.date32()), pa.field("at", pa.timestamp("us", tz="UTC")),
+                        pa.field("price", pa.decimal128(12, 2)), pa.field("tags", pa.list_(pa.string())), pa.field("v", pa.list_(pa.float32(), 2)),
+                        pa.field("part", pa.struct([("x", pa.int8()), ("y", pa.large_string())])), pa.field("kind", pa.dictionary(pa.int8(), pa.string())),
+                        pa.field("map", pa.map_(pa.string(), pa.int64()))])
+    lance.write_dataset(schema.empty_table(), str(base / "model.lance"), data_storage_version="2.2")
+    mount = mounts(base)
+    os.mkdir(mount.path / "new")
+    place = mount.path / "new/schema.json"
+    assert not place.exists()
+    for text, word in [("{", "no JSON"), ('{"fields": []}', "no list of fields"), ('{"fields": [{"name": "x", "type": "in64"}]}', "'in64'"),
+                       ('{"fields": [{"name": "x", "type": "list<item: int8>"}]}', "children"), ('{"fields": [{"type": "int8"}]}', "fields[0]")]:
+        (tmp_path / "bad.json").write_text(text)
+        code, out = bash("cp $F $T", F=tmp_path / "bad.json", T=place)
+        assert code != 0 and "Invalid argument" in out, text
+        assert word in (mount.path / ".lancefs/status/last_error").read_text()
+    assert len(os.listdir(mount.path / ".lancefs/status/errors")) == 5
+    assert bash("""echo '{"fields": [{"name": "x", "type": "in64"}]}' > $T""", T=place)[0] != 0
+    assert bash("touch $T/x", T=mount.path / "new")[0] != 0  # nothing else can be made here
+    # Any table's schema.json is the form.
+    assert bash("cp $F $T", F=mount.path / "model/schema.json", T=place)[0] == 0
+    assert place.read_bytes() == (mount.path / "model/schema.json").read_bytes()
+    assert "schema.json" in os.listdir(mount.path / "new")
+    assert not (base / "new.lance").exists()
+    code, out = bash("printf '%s\\n' '{\"id\": 1, \"day\": \"not a day\"}' > $T", T=mount.path / "new/append/bad.jsonl")
+    assert code != 0, out
+    row = ('{"id": 1, "day": "2020-02-29", "at": "2020-01-01T00:00:00.000001Z", "price": "12.50", "tags": ["a"], "v": [1.0, 2.0], '
+           '"part": {"x": 1, "y": "z"}, "kind": "k", "map": [{"key": "a", "value": 1}]}')
+    (mount.path / "new/append/a.jsonl").write_text(row + "\n")
+    made = lance.dataset(str(base / "new.lance"))
+    assert made.schema == lance.dataset(str(base / "model.lance")).schema == schema
+    assert made.count_rows() == 1
+    assert not bash("echo '{}' > $T", T=place)[0] == 0  # it tells the table's own columns now
+    assert json.loads(place.read_text())["fields"][0]["type"] == "int32"
+    mount.unmount()
+
+
 def test_many_writers_on_one_mount(mounts, uri):
     mount = mounts(uri)
     failures = []

@@ -30,7 +30,9 @@ TEST(ErrnoMap, ReportsFailuresButNotAbsences) {
   const Caller alice{.uid = 1000};
   EXPECT_EQ(ReportError(Status::NotFound("no such clause"), "lookup", "/query/.git", alice, &log), ENOENT);
   EXPECT_TRUE(log.Errors().empty());
-  EXPECT_EQ(ReportError(Status::InvalidArgument("unknown column 'fere'; did you mean 'fare'?"), "lookup", "/query/filter=fere > 1", alice, &log), EINVAL);
+  EXPECT_EQ(ReportError(Status::InvalidArgument("unknown column 'fere'; did you mean 'fare'?"), "lookup",
+                        "/query/filter=fere > 1", alice, &log),
+            EINVAL);
   ASSERT_EQ(log.Errors().size(), 1u);
   EXPECT_NE(log.LastError(1000).find("did you mean 'fare'"), std::string::npos);
   EXPECT_EQ(log.LastError(1001), "");
@@ -39,7 +41,8 @@ TEST(ErrnoMap, ReportsFailuresButNotAbsences) {
   ASSERT_TRUE(log.FindError(record.file_name()));
   EXPECT_NE(record.ToJson().find("\"errno\": 22"), std::string::npos);
   // A tool that asks twice in a moment failed once.
-  ReportError(Status::InvalidArgument("unknown column 'fere'; did you mean 'fare'?"), "lookup", "/query/filter=fere > 1", alice, &log);
+  ReportError(Status::InvalidArgument("unknown column 'fere'; did you mean 'fare'?"), "lookup", "/query/filter=fere > 1", alice,
+              &log);
   EXPECT_EQ(log.Errors().size(), 1u);
 }
 
@@ -63,7 +66,8 @@ TEST(Text, Times) {
   EXPECT_EQ(*ParseTime("2023-11-15 00:13:20.120+02:00"), 1'700'000'000'120'000'000);
   EXPECT_EQ(*ParseTime("2023-11-14"), 1'699'920'000'000'000'000);
   EXPECT_EQ(*ParseTime("2023-11-14T22:13"), 1'699'999'980'000'000'000);
-  for (const char* bad : {"", "2023", "2023-13-01", "2023-02-30", "2023-11-14T", "2023-11-14T25:00", "2023-11-14T22:13:20x", "yesterday"}) {
+  for (const char* bad :
+       {"", "2023", "2023-13-01", "2023-02-30", "2023-11-14T", "2023-11-14T25:00", "2023-11-14T22:13:20x", "yesterday"}) {
     EXPECT_FALSE(ParseTime(bad).ok()) << bad;
   }
 }

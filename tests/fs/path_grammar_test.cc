@@ -22,8 +22,8 @@ struct ParseCase {
 TEST(PathGrammar, EveryComponentOfTheRules) {
   const ParseCase cases[] = {
       {"filter=a > 1", StatusCode::kOk, Kind::kFilter, "a > 1"},
-      {"filter=name LIKE '%25%'", StatusCode::kOk, Kind::kFilter, "name LIKE '%25%'"},     // taken literally
-      {"filter%=a%2Fb > 2", StatusCode::kOk, Kind::kFilter, "a/b > 2"},                    // decoded once
+      {"filter=name LIKE '%25%'", StatusCode::kOk, Kind::kFilter, "name LIKE '%25%'"},  // taken literally
+      {"filter%=a%2Fb > 2", StatusCode::kOk, Kind::kFilter, "a/b > 2"},                 // decoded once
       {"filter%=a%252F", StatusCode::kOk, Kind::kFilter, "a%2F"},
       {"filter=a = 'x=y'", StatusCode::kOk, Kind::kFilter, "a = 'x=y'"},
       {"filter=", StatusCode::kOk, Kind::kFilter, ""},
@@ -38,7 +38,7 @@ TEST(PathGrammar, EveryComponentOfTheRules) {
       {"fragments=1,2", StatusCode::kOk, Kind::kFragments, "1,2"},
       {"take=3,1", StatusCode::kOk, Kind::kTake, "3,1"},
       {"fare.gt=50", StatusCode::kOk, Kind::kPredicate, "50", "fare", "gt"},
-      {"st.x.le=-1.5", StatusCode::kOk, Kind::kPredicate, "-1.5", "st.x", "le"},           // the last dot before the first =
+      {"st.x.le=-1.5", StatusCode::kOk, Kind::kPredicate, "-1.5", "st.x", "le"},  // the last dot before the first =
       {"a.eq=x.y=z", StatusCode::kOk, Kind::kPredicate, "x.y=z", "a", "eq"},
       {"a.eq%=x%2Fy", StatusCode::kOk, Kind::kPredicate, "x/y", "a", "eq"},
       {"tip.isnull=false", StatusCode::kOk, Kind::kPredicate, "false", "tip", "isnull"},
@@ -92,8 +92,8 @@ Status AddAll(Query* query, std::initializer_list<const char*> components) {
 
 TEST(PathGrammar, OnlyConditionsMayBeRepeated) {
   Query query;
-  EXPECT_TRUE(AddAll(&query, {"filter=a > 1", "filter=a > 1", "a.gt=1", "a.lt=5", "limit=1", "offset=2", "select=a", "rowid", "rowaddr",
-                              "fragments=1", "take=1"})
+  EXPECT_TRUE(AddAll(&query, {"filter=a > 1", "filter=a > 1", "a.gt=1", "a.lt=5", "limit=1", "offset=2", "select=a", "rowid",
+                              "rowaddr", "fragments=1", "take=1"})
                   .ok());
   EXPECT_EQ(query.conditions.size(), 4u);
   for (const char* twice : {"limit=1", "offset=2", "select=b", "rowid", "rowaddr", "fragments=2", "take=7", "limit%=3"}) {
@@ -103,7 +103,8 @@ TEST(PathGrammar, OnlyConditionsMayBeRepeated) {
 }
 
 TEST(PathGrammar, NumbersAreNumbers) {
-  for (const char* bad : {"limit=", "limit=-1", "limit=1.5", "limit=x", "limit=18446744073709551616", "offset=1 2", "take=1,,2", "take=1,", "fragments=a"}) {
+  for (const char* bad : {"limit=", "limit=-1", "limit=1.5", "limit=x", "limit=18446744073709551616", "offset=1 2", "take=1,,2",
+                          "take=1,", "fragments=a"}) {
     Query query;
     EXPECT_EQ(AddAll(&query, {bad}).code(), StatusCode::kInvalidArgument) << bad;
   }
@@ -117,8 +118,8 @@ TEST(PathGrammar, Names) {
   struct {
     const char* name;
     const char* component;
-  } cases[] = {{"trips", "trips"},     {"two words", "two words"}, {"a.b", "a.b"},           {".hidden", "%.hidden"},
-               {"a/b", "%a%2Fb"},      {"%x", "%%25x"},            {".lancefs", "%.lancefs"}, {"query", "%query"}};
+  } cases[] = {{"trips", "trips"}, {"two words", "two words"}, {"a.b", "a.b"},     {".hidden", "%.hidden"}, {"a/b", "%a%2Fb"},
+               {"%x", "%%25x"},    {".lancefs", "%.lancefs"},  {"query", "%query"}};
   for (const auto& c : cases) {
     EXPECT_EQ(EncodeName(c.name, {"query"}), c.component);
     Result<std::string> back = DecodeName(c.component);

@@ -4,8 +4,8 @@
 //
 //   fuzz_X [--runs N] [--seed S] [--only I] [--seconds T]
 //
-// Every run changes one of the target's seeds in a few places. A run depends on its number and the seed alone, so the number that a crash
-// or a hang prints is enough to repeat it with --only.
+// Every run changes one of the target's seeds in a few places. A run depends on its number and the seed alone, so the number that
+// a crash or a hang prints is enough to repeat it with --only.
 #include <signal.h>
 #include <unistd.h>
 
@@ -41,7 +41,8 @@ size_t Below(Random& random, size_t limit) { return limit == 0 ? 0 : random() % 
 
 // What parsers get wrong: borders of integers, lengths that lie, text that ends early.
 void Mutate(std::string* input, const std::vector<std::string>& seeds, Random& random) {
-  static constexpr uint64_t kBorders[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, ~0ULL};
+  static constexpr uint64_t kBorders[] = {
+      0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, ~0ULL};
   const size_t at = Below(random, input->size());
   switch (random() % 8) {
     case 0:
@@ -56,15 +57,9 @@ void Mutate(std::string* input, const std::vector<std::string>& seeds, Random& r
       if (at + width <= input->size()) std::memcpy(input->data() + at, &value, width);
       break;
     }
-    case 3:
-      input->resize(at);
-      break;
-    case 4:
-      input->erase(at, 1 + Below(random, 16));
-      break;
-    case 5:
-      input->insert(at, input->substr(Below(random, input->size()), 1 + Below(random, 32)));
-      break;
+    case 3: input->resize(at); break;
+    case 4: input->erase(at, 1 + Below(random, 16)); break;
+    case 5: input->insert(at, input->substr(Below(random, input->size()), 1 + Below(random, 32))); break;
     case 6: {
       const std::string& other = seeds[Below(random, seeds.size())];
       const size_t from = Below(random, other.size());
@@ -97,7 +92,11 @@ int main(int argc, char** argv) {
   unsigned long long runs = 1000, seed = 1, only = ~0ULL, seconds = ~0ULL;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
-    unsigned long long* value = name == "--runs" ? &runs : name == "--seed" ? &seed : name == "--only" ? &only : name == "--seconds" ? &seconds : nullptr;
+    unsigned long long* value = name == "--runs"      ? &runs
+                                : name == "--seed"    ? &seed
+                                : name == "--only"    ? &only
+                                : name == "--seconds" ? &seconds
+                                                      : nullptr;
     if (value == nullptr) {
       std::fprintf(stderr, "usage: %s [--runs N] [--seed S] [--only I] [--seconds T]\n", argv[0]);
       return 2;

@@ -30,9 +30,15 @@ std::shared_ptr<arrow::RecordBatch> MakeBatch() {
 }  // namespace
 
 std::vector<std::string> lancefs::FuzzSeeds() {
-  return {"i > 3 AND s LIKE 'a%' OR NOT (d IS NULL)", "i IN (1, 2, 3) AND d BETWEEN -1.5 AND 2e3", "CAST(i AS STRING) || s = '1abc' AND regexp_match(s, '^a.*')",
-          "date '2020-01-01' + INTERVAL '1 day' < timestamp '2020-01-02 00:00:00'", "CASE WHEN i = 1 THEN 'x' ELSE `s` END = \"s\"",
-          "substring(s FROM 2 FOR 1) = 'b' AND coalesce(i, 0) % 2 = 0", "a AS b, i + 1 AS `c d`, s", "['a', 'b']", "x'00ff'"};
+  return {"i > 3 AND s LIKE 'a%' OR NOT (d IS NULL)",
+          "i IN (1, 2, 3) AND d BETWEEN -1.5 AND 2e3",
+          "CAST(i AS STRING) || s = '1abc' AND regexp_match(s, '^a.*')",
+          "date '2020-01-01' + INTERVAL '1 day' < timestamp '2020-01-02 00:00:00'",
+          "CASE WHEN i = 1 THEN 'x' ELSE `s` END = \"s\"",
+          "substring(s FROM 2 FOR 1) = 'b' AND coalesce(i, 0) % 2 = 0",
+          "a AS b, i + 1 AS `c d`, s",
+          "['a', 'b']",
+          "x'00ff'"};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

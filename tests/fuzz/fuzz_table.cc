@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fuzz target of the table formats: small tables of each file version of which one object (manifest, transaction or data file) is replaced by
-// the input. The first byte tells which. Whatever stands in it: an error or rows, never a crash.
+// Fuzz target of the table formats: small tables of each file version of which one object (manifest, transaction or data file) is
+// replaced by the input. The first byte tells which. Whatever stands in it: an error or rows, never a crash.
 #include <arrow/api.h>
 #include <arrow/json/from_string.h>
 
@@ -39,8 +39,10 @@ std::shared_ptr<arrow::RecordBatch> Rows() {
       {arrow::field("real", arrow::float64()), "[0.5,-1.25,null,1e300,0,7]"},
       {arrow::field("amount", arrow::decimal128(20, 2)), R"(["1.25","-3.50",null,"0.00","9.99","1.00"])"},
       {arrow::field("vector", arrow::fixed_size_list(arrow::float32(), 3)), "[[1,2,3],[4,5,6],[1,2,3],[4,5,6],[1,2,3],[4,5,6]]"},
-      {arrow::field("list", arrow::list(item)), R"([[{"a":1,"b":"x"}],[],null,[{"a":null,"b":null},{"a":3,"b":"yy"}],[{"a":7,"b":""}],[]])"},
-      {arrow::field("part", item), R"([{"a":1,"b":"x"},{"a":2,"b":"y"},{"a":null,"b":"z"},{"a":1,"b":"x"},{"a":2,"b":null},{"a":3,"b":"x"}])"}};
+      {arrow::field("list", arrow::list(item)),
+       R"([[{"a":1,"b":"x"}],[],null,[{"a":null,"b":null},{"a":3,"b":"yy"}],[{"a":7,"b":""}],[]])"},
+      {arrow::field("part", item),
+       R"([{"a":1,"b":"x"},{"a":2,"b":"y"},{"a":null,"b":"z"},{"a":1,"b":"x"},{"a":2,"b":null},{"a":3,"b":"x"}])"}};
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
   for (const auto& [field, json] : columns) {
@@ -63,12 +65,14 @@ Objects MakeTable(FileVersion version) {
   ListRequest everything;
   everything.prefix = std::string(kPath) + "/";
   everything.recursive = true;
-  for (const ObjectMeta& object : Must(store->List(everything, OpContext())).objects) objects[object.path] = Must(store->ReadAll(object.path, OpContext()));
+  for (const ObjectMeta& object : Must(store->List(everything, OpContext())).objects)
+    objects[object.path] = Must(store->ReadAll(object.path, OpContext()));
   return objects;
 }
 
 const std::vector<Objects>& Tables() {
-  static const std::vector<Objects> tables = {MakeTable(FileVersion::kV2_0), MakeTable(FileVersion::kV2_1), MakeTable(FileVersion::kV2_2)};
+  static const std::vector<Objects> tables = {MakeTable(FileVersion::kV2_0), MakeTable(FileVersion::kV2_1),
+                                              MakeTable(FileVersion::kV2_2)};
   return tables;
 }
 
@@ -90,7 +94,8 @@ void Use(const std::shared_ptr<ObjectStore>& store) {
       if (!batch.ok() || *batch == nullptr) break;
       const arrow::Status valid = (*batch)->ValidateFull();
       // A value that its type forbids is the writer's business; everything else would let others read where nothing is.
-      if (!valid.ok() && valid.message().find("UTF8") == std::string::npos && valid.message().find("Decimal value") == std::string::npos) {
+      if (!valid.ok() && valid.message().find("UTF8") == std::string::npos &&
+          valid.message().find("Decimal value") == std::string::npos) {
         std::fprintf(stderr, "%s\n", valid.ToString().c_str());
         std::abort();
       }
@@ -119,7 +124,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (number++ != data[0]) continue;
       const std::shared_ptr<lancefs::ObjectStore> store = lancefs::MakeMemoryStore();
       for (const auto& [path, bytes] : table) {
-        const lancefs::Bytes content = path == changed ? lancefs::Bytes::FromString(std::string(reinterpret_cast<const char*>(data) + 1, size - 1)) : bytes;
+        const lancefs::Bytes content =
+            path == changed ? lancefs::Bytes::FromString(std::string(reinterpret_cast<const char*>(data) + 1, size - 1)) : bytes;
         if (!store->Put(path, content, lancefs::OpContext()).ok()) std::abort();
       }
       lancefs::Use(store);

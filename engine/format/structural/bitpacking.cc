@@ -73,13 +73,14 @@ void PackBlock(const T* __restrict values, unsigned width, T* __restrict packed)
     if (shift + width > kBits<T>) {
       T* high = low + kLanes<T>;
       const unsigned rest = kBits<T> - shift;
-      for (unsigned lane = 0; lane < kLanes<T>; ++lane) high[lane] = static_cast<T>(high[lane] | static_cast<T>(from[lane] >> rest));
+      for (unsigned lane = 0; lane < kLanes<T>; ++lane)
+        high[lane] = static_cast<T>(high[lane] | static_cast<T>(from[lane] >> rest));
     }
   }
 }
 
-#define LANCEFS_BITPACKING(T)                                     \
-  template void UnpackBlock<T>(const void*, unsigned, T*);        \
+#define LANCEFS_BITPACKING(T)                              \
+  template void UnpackBlock<T>(const void*, unsigned, T*); \
   template void PackBlock<T>(const T*, unsigned, T*);
 LANCEFS_BITPACKING(uint8_t)
 LANCEFS_BITPACKING(uint16_t)

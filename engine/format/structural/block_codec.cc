@@ -55,7 +55,8 @@ Status DecompressZstd(std::span<const uint8_t> in, std::vector<uint8_t>* out) {
   const auto length = LoadLittleEndian<uint64_t>(in.data());
   const size_t frame = in.size() - 8;
   // A block of at least 4 bytes gives at most 128 KiB.
-  if (length > kMaxDecompressed || length / 32768 > frame + 4) return Status::Corruption("a zstd buffer claims " + std::to_string(length) + " bytes");
+  if (length > kMaxDecompressed || length / 32768 > frame + 4)
+    return Status::Corruption("a zstd buffer claims " + std::to_string(length) + " bytes");
   out->resize(length);
   if (length == 0 && frame == 0) return Status::OK();
   const size_t produced = ZSTD_decompress(out->data(), out->size(), in.data() + 8, frame);
@@ -152,7 +153,8 @@ Result<Compression> CompressionOf(const pb::v21::General& general) {
   switch (general.compression().scheme()) {
     case pb::v21::COMPRESSION_LZ4: return Compression::kLz4;
     case pb::v21::COMPRESSION_ZSTD: return Compression::kZstd;
-    default: return Status::NotSupported("compression scheme " + std::to_string(general.compression().scheme()) + " is not supported");
+    default:
+      return Status::NotSupported("compression scheme " + std::to_string(general.compression().scheme()) + " is not supported");
   }
 }
 
@@ -175,10 +177,12 @@ Result<std::unique_ptr<BlockCodec>> BlockCodec::Make(const CompressiveEncoding& 
     case CompressiveEncoding::kVariable: {
       codec->kind_ = Kind::kVariable;
       if (!encoding.variable().offsets().has_flat()) {
-        return Status::NotSupported(std::string("variable values with ") + EncodingName(encoding.variable().offsets()) + " offsets are not supported");
+        return Status::NotSupported(std::string("variable values with ") + EncodingName(encoding.variable().offsets()) +
+                                    " offsets are not supported");
       }
       codec->bits_ = encoding.variable().offsets().flat().bits_per_value();
-      if (codec->bits_ != 32 && codec->bits_ != 64) return Status::Corruption("offsets of " + std::to_string(codec->bits_) + " bits");
+      if (codec->bits_ != 32 && codec->bits_ != 64)
+        return Status::Corruption("offsets of " + std::to_string(codec->bits_) + " bits");
       return codec;
     }
     case CompressiveEncoding::kConstant: {
@@ -198,10 +202,12 @@ Result<std::unique_ptr<BlockCodec>> BlockCodec::Make(const CompressiveEncoding& 
     case CompressiveEncoding::kOutOfLineBitpacking: {
       codec->kind_ = Kind::kOutOfLine;
       codec->bits_ = encoding.out_of_line_bitpacking().uncompressed_bits_per_value();
-      if (!encoding.out_of_line_bitpacking().values().has_flat()) return Status::NotSupported("bitpacking over an encoding other than flat is not supported");
+      if (!encoding.out_of_line_bitpacking().values().has_flat())
+        return Status::NotSupported("bitpacking over an encoding other than flat is not supported");
       const uint64_t packed = encoding.out_of_line_bitpacking().values().flat().bits_per_value();
       if (!IsWordBits(codec->bits_) || packed > codec->bits_) {
-        return Status::Corruption("bitpacked values of " + std::to_string(packed) + " in " + std::to_string(codec->bits_) + " bits");
+        return Status::Corruption("bitpacked values of " + std::to_string(packed) + " in " + std::to_string(codec->bits_) +
+                                  " bits");
       }
       codec->packed_bits_ = static_cast<unsigned>(packed);
       return codec;
@@ -242,7 +248,8 @@ bool BlockCodec::Plausible(size_t size, uint64_t count) const {
 }
 
 Status BlockCodec::Decode(std::span<const uint8_t> in, uint64_t count, Block* out) const {
-  if (!Plausible(in.size(), count)) return Status::Corruption("a block of " + std::to_string(in.size()) + " bytes claims " + std::to_string(count) + " values");
+  if (!Plausible(in.size(), count))
+    return Status::Corruption("a block of " + std::to_string(in.size()) + " bytes claims " + std::to_string(count) + " values");
   if (kind_ == Kind::kGeneral) {
     std::vector<uint8_t> plain;
     LANCEFS_RETURN_NOT_OK(Decompress(scheme_, in, &plain));
@@ -292,10 +299,13 @@ Status BlockCodec::DecodeRle(std::span<const uint8_t> in, uint64_t count, uint8_
   if (in.size() < 8) return count == 0 ? Status::OK() : Status::Corruption("a run-length block is cut off");
   const auto value_bytes = LoadLittleEndian<uint64_t>(in.data());
   const size_t width = bits_ / 8;
-  if (value_bytes > in.size() - 8 || value_bytes % width != 0) return Status::Corruption("a run-length block has a broken header");
+  if (value_bytes > in.size() - 8 || value_bytes % width != 0)
+    return Status::Corruption("a run-length block has a broken header");
   const uint8_t* values = in.data() + 8;
   const std::span<const uint8_t> lengths = in.subspan(8 + value_bytes);
-  if (lengths.size() != value_bytes / width) return Status::Corruption("a run-length block has " + std::to_string(lengths.size()) + " lengths for " + std::to_string(value_bytes / width) + " values");
+  if (lengths.size() != value_bytes / width)
+    return Status::Corruption("a run-length block has " + std::to_string(lengths.size()) + " lengths for " +
+                              std::to_string(value_bytes / width) + " values");
   uint64_t done = 0;
   for (size_t run = 0; run < lengths.size(); ++run) {
     const size_t length = lengths[run];
@@ -310,7 +320,8 @@ Status BlockCodec::DecodeRle(std::span<const uint8_t> in, uint64_t count, uint8_
     }
     done += length;
   }
-  if (done != count) return Status::Corruption("run lengths add up to " + std::to_string(done) + " instead of " + std::to_string(count));
+  if (done != count)
+    return Status::Corruption("run lengths add up to " + std::to_string(done) + " instead of " + std::to_string(count));
   return Status::OK();
 }
 
@@ -326,7 +337,8 @@ Status BlockCodec::DecodeVariable(std::span<const uint8_t> in, uint64_t count, B
   size_t header = 0;
   const bool stable = in[1] == 0 && in[2] == 0 && in[3] == 0;
   offset_bits = in[0];
-  if (offset_bits != 32 && offset_bits != 64) return Status::Corruption("a block of variable values has " + std::to_string(offset_bits) + "-bit offsets");
+  if (offset_bits != 32 && offset_bits != 64)
+    return Status::Corruption("a block of variable values has " + std::to_string(offset_bits) + "-bit offsets");
   const size_t width = offset_bits / 8;
   if (stable) {
     header = 2 * width;
@@ -347,7 +359,8 @@ Status BlockCodec::DecodeVariable(std::span<const uint8_t> in, uint64_t count, B
   const uint64_t bytes = in.size() - bytes_start;
   uint64_t previous = 0;
   for (uint64_t i = 0; i <= count; ++i) {
-    const uint64_t offset = width == 4 ? LoadLittleEndian<uint32_t>(offsets + i * 4) : LoadLittleEndian<uint64_t>(offsets + i * 8);
+    const uint64_t offset =
+        width == 4 ? LoadLittleEndian<uint32_t>(offsets + i * 4) : LoadLittleEndian<uint64_t>(offsets + i * 8);
     if (offset < previous || offset > bytes) return Status::Corruption("a block of variable values has broken offsets");
     out->offsets[i] = previous = offset;
   }
@@ -355,7 +368,8 @@ Status BlockCodec::DecodeVariable(std::span<const uint8_t> in, uint64_t count, B
   return Status::OK();
 }
 
-Status BlockCodec::AppendLevels(std::span<const uint8_t> in, uint64_t stored_count, bool modulo, std::vector<uint16_t>* out) const {
+Status BlockCodec::AppendLevels(std::span<const uint8_t> in, uint64_t stored_count, bool modulo,
+                                std::vector<uint16_t>* out) const {
   if (kind_ == Kind::kGeneral) {
     std::vector<uint8_t> plain;
     LANCEFS_RETURN_NOT_OK(Decompress(scheme_, in, &plain));
@@ -369,10 +383,12 @@ Status BlockCodec::AppendLevels(std::span<const uint8_t> in, uint64_t stored_cou
     count = 0;
     for (const uint8_t length : in.subspan(8 + value_bytes)) count += length;
     if (count % 65536 != stored_count) {
-      return Status::Corruption("run lengths of levels add up to " + std::to_string(count) + ", which does not fit " + std::to_string(stored_count));
+      return Status::Corruption("run lengths of levels add up to " + std::to_string(count) + ", which does not fit " +
+                                std::to_string(stored_count));
     }
   }
-  if (!Plausible(in.size(), count)) return Status::Corruption("a block of " + std::to_string(in.size()) + " bytes claims " + std::to_string(count) + " levels");
+  if (!Plausible(in.size(), count))
+    return Status::Corruption("a block of " + std::to_string(in.size()) + " bytes claims " + std::to_string(count) + " levels");
   const size_t start = out->size();
   out->resize(start + count);
   return DecodeFixed(in, count, reinterpret_cast<uint8_t*>(out->data() + start));

@@ -61,7 +61,7 @@ class BlockCodec {
   bool Plausible(size_t size, uint64_t count) const;
 
   Kind kind_ = Kind::kFlat;
-  uint64_t bits_ = 0;       // width of a decoded value
+  uint64_t bits_ = 0;  // width of a decoded value
   unsigned packed_bits_ = 0;
   Compression scheme_ = Compression::kLz4;
   std::vector<uint8_t> constant_;

@@ -11,7 +11,8 @@ namespace {
 using Leaves = std::vector<std::unique_ptr<LeafColumn>>;
 
 Status Uneven(const Field& field, uint64_t have, uint64_t want) {
-  return Status::Corruption("field '" + field.name + "' has " + std::to_string(have) + " values where its parent has " + std::to_string(want));
+  return Status::Corruption("field '" + field.name + "' has " + std::to_string(have) + " values where its parent has " +
+                            std::to_string(want));
 }
 
 LayerValues& LayerOf(const FieldPlan& plan, Leaves* leaves) {
@@ -24,7 +25,8 @@ Result<std::shared_ptr<arrow::Buffer>> OffsetBuffer(const std::vector<int64_t>& 
   GrowBuffer out;
   LANCEFS_RETURN_NOT_OK(out.Reserve((ends.size() + 1) * sizeof(Offset)));
   if (!ends.empty() && ends.back() > std::numeric_limits<Offset>::max()) {
-    return Status::TooLarge("the lists have " + std::to_string(ends.back()) + " items, more than 32-bit offsets can address; read fewer rows at once");
+    return Status::TooLarge("the lists have " + std::to_string(ends.back()) +
+                            " items, more than 32-bit offsets can address; read fewer rows at once");
   }
   auto* to = reinterpret_cast<Offset*>(out.end());
   to[0] = 0;
@@ -39,12 +41,14 @@ Result<std::shared_ptr<arrow::ArrayData>> AssembleList(const FieldPlan& plan, Le
   LayerValues& layer = LayerOf(plan, leaves);
   const Field& field = *plan.field;
   const bool large = field.type->id() == arrow::Type::LARGE_LIST;
-  Result<std::shared_ptr<arrow::Buffer>> offsets = large ? OffsetBuffer<int64_t>(layer.offsets) : OffsetBuffer<int32_t>(layer.offsets);
+  Result<std::shared_ptr<arrow::Buffer>> offsets =
+      large ? OffsetBuffer<int64_t>(layer.offsets) : OffsetBuffer<int32_t>(layer.offsets);
   if (!offsets.ok()) return offsets.status();
   const uint64_t items = layer.offsets.empty() ? 0 : static_cast<uint64_t>(layer.offsets.back());
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::ArrayData> child, Assemble(plan.children[0], leaves, items));
   const auto nulls = static_cast<int64_t>(layer.validity.null_count());
-  return arrow::ArrayData::Make(field.type, static_cast<int64_t>(slots), {layer.validity.Finish(), *offsets}, {std::move(child)}, nulls);
+  return arrow::ArrayData::Make(field.type, static_cast<int64_t>(slots), {layer.validity.Finish(), *offsets}, {std::move(child)},
+                                nulls);
 }
 
 Result<std::shared_ptr<arrow::ArrayData>> Assemble(const FieldPlan& plan, Leaves* leaves, uint64_t slots) {
@@ -56,10 +60,12 @@ Result<std::shared_ptr<arrow::ArrayData>> Assemble(const FieldPlan& plan, Leaves
   LayerValues& layer = LayerOf(plan, leaves);
   if (layer.slots != slots) return Uneven(field, layer.slots, slots);
   if (plan.leaf >= 0) {
-    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Array> array, (*leaves)[static_cast<size_t>(plan.leaf)]->values.Finish(&layer.validity));
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Array> array,
+                             (*leaves)[static_cast<size_t>(plan.leaf)]->values.Finish(&layer.validity));
     return array->data();
   }
-  if (field.type->id() == arrow::Type::LIST || field.type->id() == arrow::Type::LARGE_LIST || field.type->id() == arrow::Type::MAP) {
+  if (field.type->id() == arrow::Type::LIST || field.type->id() == arrow::Type::LARGE_LIST ||
+      field.type->id() == arrow::Type::MAP) {
     return AssembleList(plan, leaves, slots);
   }
   uint64_t child_slots = slots;

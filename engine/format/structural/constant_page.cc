@@ -72,7 +72,8 @@ Status ConstantRead::Init(const pb::v21::ConstantLayout& layout) {
     has_levels_ = buffers >= 2;
     has_value_ = value_in_buffer_ = buffers == 1 || buffers == 3;
   }
-  if (!no_structure_ && !has_levels_ && layers_.max_rep > 0 && page().length > 0) return Status::Corruption("a constant page of lists has no levels");
+  if (!no_structure_ && !has_levels_ && layers_.max_rep > 0 && page().length > 0)
+    return Status::Corruption("a constant page of lists has no levels");
   if (bare && !no_structure_ && layers_.max_def == 0 && context_.shape.kind != ShapeKind::kNull) {
     return Status::Corruption("a constant page without a value has no nulls");
   }
@@ -151,9 +152,11 @@ Status ConstantRead::ParseLevels(const Bytes& rep, const Bytes& def, Levels* lev
   if (layers_.max_rep == 0 && levels->def.empty()) levels->items = page().length;
   LANCEFS_RETURN_NOT_OK(CheckLevels(layers_, *levels));
   if (layers_.max_rep == 0 && levels->items != page().length) {
-    return Status::Corruption("the page has " + std::to_string(page().length) + " rows but " + std::to_string(levels->items) + " levels");
+    return Status::Corruption("the page has " + std::to_string(page().length) + " rows but " + std::to_string(levels->items) +
+                              " levels");
   }
-  if (layers_.max_rep > 0 && !levels->rep.empty() && levels->rep[0] != layers_.max_rep) return Status::Corruption("the page does not begin with a row");
+  if (layers_.max_rep > 0 && !levels->rep.empty() && levels->rep[0] != layers_.max_rep)
+    return Status::Corruption("the page does not begin with a row");
   return Status::OK();
 }
 
@@ -190,7 +193,8 @@ Status ConstantRead::Decode(LeafColumn* out) {
 
 }  // namespace
 
-Result<std::unique_ptr<PageRead>> MakeConstantRead(const PageContext& context, const pb::v21::ConstantLayout& layout, RowSelection rows) {
+Result<std::unique_ptr<PageRead>> MakeConstantRead(const PageContext& context, const pb::v21::ConstantLayout& layout,
+                                                   RowSelection rows) {
   auto read = std::make_unique<ConstantRead>(context, std::move(rows));
   LANCEFS_RETURN_NOT_OK(read->Init(layout));
   return std::unique_ptr<PageRead>(std::move(read));

@@ -16,7 +16,8 @@ constexpr uint8_t kEscape = 255;
 
 Result<FsstTable> FsstTable::Parse(std::span<const uint8_t> bytes) {
   if (bytes.size() != kTableBytes) {
-    return Status::Corruption("an FSST symbol table has " + std::to_string(bytes.size()) + " bytes instead of " + std::to_string(kTableBytes));
+    return Status::Corruption("an FSST symbol table has " + std::to_string(bytes.size()) + " bytes instead of " +
+                              std::to_string(kTableBytes));
   }
   const auto header = LoadLittleEndian<uint64_t>(bytes.data());
   if ((header >> 32) != kMagic) return Status::Corruption("an FSST symbol table has no magic number");
@@ -26,7 +27,8 @@ Result<FsstTable> FsstTable::Parse(std::span<const uint8_t> bytes) {
   const uint8_t* symbols = bytes.data() + 8;
   const uint8_t* lengths = symbols + 8 * count;  // directly behind the symbols in use
   for (size_t code = 0; code < count; ++code) {
-    if (lengths[code] < 1 || lengths[code] > 8) return Status::Corruption("FSST symbol " + std::to_string(code) + " has length " + std::to_string(lengths[code]));
+    if (lengths[code] < 1 || lengths[code] > 8)
+      return Status::Corruption("FSST symbol " + std::to_string(code) + " has length " + std::to_string(lengths[code]));
     table.symbols_[code] = LoadLittleEndian<uint64_t>(symbols + 8 * code);
     table.lengths_[code] = lengths[code];
   }
@@ -40,7 +42,8 @@ uint8_t* FsstTable::Decode(std::span<const uint8_t> in, uint8_t* out) const {
     const uint8_t code = *from++;
     if (code != kEscape) {
       const uint8_t length = lengths_[code];
-      if (length == 0) [[unlikely]] return nullptr;
+      if (length == 0) [[unlikely]]
+        return nullptr;
       StoreLittleEndian<uint64_t>(out, symbols_[code]);
       out += length;
     } else {

@@ -11,7 +11,7 @@ namespace {
 
 // A stretch of the zipped items that holds whole rows.
 struct ItemRun {
-  RowRange rows;   // all of these are in it
+  RowRange rows;  // all of these are in it
   Bytes bytes;
 };
 
@@ -39,14 +39,14 @@ class FullZipRead final : public PageRead {
   PageLayers layers_;
   std::unique_ptr<ValueCodec> codec_;
   unsigned def_bits_ = 0;
-  size_t word_bytes_ = 0;     // of the control word
-  size_t value_bytes_ = 0;    // of a fixed-width value
-  size_t length_bytes_ = 0;   // of a variable value's length; 0 = fixed width
+  size_t word_bytes_ = 0;    // of the control word
+  size_t value_bytes_ = 0;   // of a fixed-width value
+  size_t length_bytes_ = 0;  // of a variable value's length; 0 = fixed width
   bool has_rep_ = false;
   bool has_def_ = false;
   bool whole_ = false;
-  size_t entry_bytes_ = 0;    // of the row index
-  uint64_t stride_ = 0;       // bytes of a row if all rows are equal, else 0
+  size_t entry_bytes_ = 0;        // of the row index
+  uint64_t stride_ = 0;           // bytes of a row if all rows are equal, else 0
   std::vector<ByteRange> items_;  // one a range of rows_
   Step step_ = Step::kIndex;
   std::vector<ItemRun> runs_;
@@ -61,16 +61,20 @@ Status FullZipRead::Init(const pb::v21::FullZipLayout& layout) {
   word_bytes_ = level_bits == 0 ? 0 : level_bits <= 8 ? 1 : level_bits <= 16 ? 2 : 4;
   has_rep_ = layout.bits_rep() > 0;
   has_def_ = layout.bits_def() > 0;
-  if (has_rep_ != (layers_.max_rep > 0) && page().length > 0) return Status::Corruption("the page's lists and its repetition levels do not fit");
-  if (context_.shape.kind == ShapeKind::kDictionary) return Status::NotSupported("a full-zip page in a column of type " + context_.shape.type->ToString() + " is not supported");
+  if (has_rep_ != (layers_.max_rep > 0) && page().length > 0)
+    return Status::Corruption("the page's lists and its repetition levels do not fit");
+  if (context_.shape.kind == ShapeKind::kDictionary)
+    return Status::NotSupported("a full-zip page in a column of type " + context_.shape.type->ToString() + " is not supported");
   switch (layout.details_case()) {
     case pb::v21::FullZipLayout::kBitsPerValue:
-      if (layout.bits_per_value() == 0 || layout.bits_per_value() % 8 != 0) return Status::Corruption("values of " + std::to_string(layout.bits_per_value()) + " bits");
+      if (layout.bits_per_value() == 0 || layout.bits_per_value() % 8 != 0)
+        return Status::Corruption("values of " + std::to_string(layout.bits_per_value()) + " bits");
       value_bytes_ = layout.bits_per_value() / 8;
       LANCEFS_RETURN_NOT_OK(codec_->CheckValueShape(context_.shape, layout.bits_per_value()));
       break;
     case pb::v21::FullZipLayout::kBitsPerOffset:
-      if (layout.bits_per_offset() != 32 && layout.bits_per_offset() != 64) return Status::Corruption("lengths of " + std::to_string(layout.bits_per_offset()) + " bits");
+      if (layout.bits_per_offset() != 32 && layout.bits_per_offset() != 64)
+        return Status::Corruption("lengths of " + std::to_string(layout.bits_per_offset()) + " bits");
       length_bytes_ = layout.bits_per_offset() / 8;
       LANCEFS_RETURN_NOT_OK(codec_->CheckValueShape(context_.shape, 0));
       break;
@@ -81,7 +85,8 @@ Status FullZipRead::Init(const pb::v21::FullZipLayout& layout) {
   if (length_bytes_ == 0 && !has_rep_) {
     stride_ = word_bytes_ + value_bytes_;
     if (bytes / stride_ != page().length || bytes % stride_ != 0) {
-      return Status::Corruption("the page has " + std::to_string(page().length) + " rows of " + std::to_string(stride_) + " bytes but " + std::to_string(bytes) + " bytes");
+      return Status::Corruption("the page has " + std::to_string(page().length) + " rows of " + std::to_string(stride_) +
+                                " bytes but " + std::to_string(bytes) + " bytes");
     }
     for (const RowRange& range : rows_) items_.push_back(PartOf(page(), 0, range.start * stride_, range.length() * stride_));
     step_ = Step::kItems;
@@ -95,8 +100,10 @@ Status FullZipRead::Init(const pb::v21::FullZipLayout& layout) {
   }
   if (page().buffers.size() < 2) return Status::Corruption("the page has no row index");
   entry_bytes_ = page().buffers[1].length / (page().length + 1);
-  if ((entry_bytes_ != 1 && entry_bytes_ != 2 && entry_bytes_ != 4 && entry_bytes_ != 8) || page().buffers[1].length % (page().length + 1) != 0) {
-    return Status::Corruption("the row index has " + std::to_string(page().buffers[1].length) + " bytes for " + std::to_string(page().length) + " rows");
+  if ((entry_bytes_ != 1 && entry_bytes_ != 2 && entry_bytes_ != 4 && entry_bytes_ != 8) ||
+      page().buffers[1].length % (page().length + 1) != 0) {
+    return Status::Corruption("the row index has " + std::to_string(page().buffers[1].length) + " bytes for " +
+                              std::to_string(page().length) + " rows");
   }
   return Status::OK();
 }
@@ -205,7 +212,8 @@ Status FullZipRead::DecodeRun(const ItemRun& run, RowSelection::const_iterator* 
     if (def <= layers_.max_visible_def) LANCEFS_RETURN_NOT_OK(AppendItemValue(&reader, def == 0, keep, out));
   }
   if (next_row != run.rows.end) {
-    return Status::Corruption("only " + std::to_string(next_row - run.rows.start) + " of " + std::to_string(run.rows.length()) + " rows are there");
+    return Status::Corruption("only " + std::to_string(next_row - run.rows.start) + " of " + std::to_string(run.rows.length()) +
+                              " rows are there");
   }
   return Status::OK();
 }
@@ -227,7 +235,8 @@ Status FullZipRead::Decode(LeafColumn* out) {
 
 }  // namespace
 
-Result<std::unique_ptr<PageRead>> MakeFullZipRead(const PageContext& context, const pb::v21::FullZipLayout& layout, RowSelection rows) {
+Result<std::unique_ptr<PageRead>> MakeFullZipRead(const PageContext& context, const pb::v21::FullZipLayout& layout,
+                                                  RowSelection rows) {
   auto read = std::make_unique<FullZipRead>(context, std::move(rows));
   LANCEFS_RETURN_NOT_OK(read->Init(layout));
   return std::unique_ptr<PageRead>(std::move(read));

@@ -101,7 +101,8 @@ Status BitmapValues::AppendNull(uint64_t count) {
 
 Status BitmapValues::AppendBits(const uint8_t* bits, uint64_t offset, uint64_t count) {
   if (count == 0) return Status::OK();
-  const auto valid = static_cast<uint64_t>(arrow::internal::CountSetBits(bits, static_cast<int64_t>(offset), static_cast<int64_t>(count)));
+  const auto valid =
+      static_cast<uint64_t>(arrow::internal::CountSetBits(bits, static_cast<int64_t>(offset), static_cast<int64_t>(count)));
   if (valid == count) return AppendValid(count);
   LANCEFS_RETURN_NOT_OK(Materialize());
   LANCEFS_RETURN_NOT_OK(Extend(count));
@@ -141,7 +142,8 @@ std::shared_ptr<arrow::Buffer> BitmapValues::Finish() {
 
 void CopyBits(const uint8_t* from, uint64_t from_bit, uint8_t* to, uint64_t to_bit, uint64_t count) {
   if (count == 0) return;
-  arrow::internal::CopyBitmap(from, static_cast<int64_t>(from_bit), static_cast<int64_t>(count), to, static_cast<int64_t>(to_bit));
+  arrow::internal::CopyBitmap(from, static_cast<int64_t>(from_bit), static_cast<int64_t>(count), to,
+                              static_cast<int64_t>(to_bit));
 }
 
 }  // namespace lancefs::structural

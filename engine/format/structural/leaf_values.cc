@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/structural/leaf_values.h"
 
-#include <arrow/array/concatenate.h>
 #include <arrow/array/array_dict.h>
+#include <arrow/array/concatenate.h>
 #include <arrow/util/bit_util.h>
 
 #include <algorithm>
@@ -23,7 +23,8 @@ uint64_t LoadOffset(const uint8_t* offsets, unsigned width, uint64_t index) {
 
 // Where the bytes of values [first, first + count) lie in a chunk. Checks both ends.
 Status ByteSpan(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count, uint64_t* begin, uint64_t* end) {
-  if ((first + count + 1) * width > chunk.size()) return Status::Corruption("a chunk of variable values is shorter than its offsets");
+  if ((first + count + 1) * width > chunk.size())
+    return Status::Corruption("a chunk of variable values is shorter than its offsets");
   *begin = LoadOffset(chunk.data(), width, first);
   *end = LoadOffset(chunk.data(), width, first + count);
   if (*begin > *end || *end > chunk.size()) return Status::Corruption("a chunk of variable values has broken offsets");
@@ -39,7 +40,8 @@ Result<LeafShape> ListShape(const std::shared_ptr<arrow::DataType>& type) {
   while (inner->id() == arrow::Type::FIXED_SIZE_LIST) {
     const auto& list = static_cast<const arrow::FixedSizeListType&>(*inner);
     items *= static_cast<uint64_t>(list.list_size());
-    if (items == 0 || items > (uint64_t{1} << 32)) return Status::NotSupported("a fixed-size list of " + std::to_string(items) + " items is not supported");
+    if (items == 0 || items > (uint64_t{1} << 32))
+      return Status::NotSupported("a fixed-size list of " + std::to_string(items) + " items is not supported");
     shape.list_items.push_back(items);
     inner = list.value_type().get();
   }
@@ -84,7 +86,8 @@ Result<LeafShape> LeafShape::Make(const std::shared_ptr<arrow::DataType>& type, 
     }
     default: break;
   }
-  if (!arrow::is_fixed_width(type->id())) return Status::NotSupported("values of type " + type->ToString() + " are not supported");
+  if (!arrow::is_fixed_width(type->id()))
+    return Status::NotSupported("values of type " + type->ToString() + " are not supported");
   shape.kind = ShapeKind::kFixed;
   shape.row_bits = static_cast<uint64_t>(static_cast<const arrow::FixedWidthType&>(*type).bit_width());
   return shape;
@@ -106,7 +109,8 @@ Status LeafValues::Reserve(uint64_t count) {
     case ShapeKind::kFixed:
     case ShapeKind::kFixedSizeList:
     case ShapeKind::kDictionary: {
-      if (shape_.row_bits != 0 && count > (uint64_t{1} << 40) / shape_.row_bits) return Status::ResourceExhausted("too many values at once");
+      if (shape_.row_bits != 0 && count > (uint64_t{1} << 40) / shape_.row_bits)
+        return Status::ResourceExhausted("too many values at once");
       return rows_.Reserve((count * shape_.row_bits + 7) / 8);
     }
     default: return Status::OK();
@@ -154,7 +158,9 @@ Status LeafValues::AppendItemValidity(size_t layer, const uint8_t* bits, uint64_
   return item_validity_[layer].AppendBits(bits, first_row * items, count * items);
 }
 
-Status LeafValues::AppendItemNulls(size_t layer, uint64_t rows) { return item_validity_[layer].AppendNull(rows * shape_.list_items[layer]); }
+Status LeafValues::AppendItemNulls(size_t layer, uint64_t rows) {
+  return item_validity_[layer].AppendNull(rows * shape_.list_items[layer]);
+}
 
 Status LeafValues::ReserveBytes(uint64_t more) {
   if (!shape_.wide_offsets && bytes_.size() + more > INT32_MAX) return TooManyBytes();
@@ -203,10 +209,12 @@ Status LeafValues::AppendVariableAs(std::span<const uint8_t> chunk, unsigned wid
 }
 
 Status LeafValues::AppendVariable(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count) {
-  return shape_.wide_offsets ? AppendVariableAs<int64_t>(chunk, width, first, count) : AppendVariableAs<int32_t>(chunk, width, first, count);
+  return shape_.wide_offsets ? AppendVariableAs<int64_t>(chunk, width, first, count)
+                             : AppendVariableAs<int32_t>(chunk, width, first, count);
 }
 
-Status LeafValues::AppendFsst(const FsstTable& table, std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count) {
+Status LeafValues::AppendFsst(const FsstTable& table, std::span<const uint8_t> chunk, unsigned width, uint64_t first,
+                              uint64_t count) {
   if (!table.compressed()) return AppendVariable(chunk, width, first, count);
   uint64_t begin = 0;
   uint64_t end = 0;
@@ -266,7 +274,8 @@ Status LeafValues::AppendDefault(uint64_t count) {
       break;
     case ShapeKind::kFixedSizeList:
       // Items of null rows are null as far as anybody can tell; keep them valid zeros.
-      for (size_t layer = 0; layer < item_validity_.size(); ++layer) LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, nullptr, 0, count));
+      for (size_t layer = 0; layer < item_validity_.size(); ++layer)
+        LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, nullptr, 0, count));
       [[fallthrough]];
     case ShapeKind::kFixed:
     case ShapeKind::kDictionary: {
@@ -287,7 +296,8 @@ Status LeafValues::AppendDefault(uint64_t count) {
 
 Status LeafValues::AppendRepeated(std::span<const uint8_t> value, uint64_t count) {
   if (shape_.kind == ShapeKind::kVariable) {
-    if (value.size() != 0 && count > (uint64_t{1} << 36) / value.size()) return Status::ResourceExhausted("too many bytes at once");
+    if (value.size() != 0 && count > (uint64_t{1} << 36) / value.size())
+      return Status::ResourceExhausted("too many bytes at once");
     LANCEFS_RETURN_NOT_OK(ReserveBytes(value.size() * count));
     LANCEFS_RETURN_NOT_OK(Reserve(count));
     for (uint64_t i = 0; i < count; ++i) LANCEFS_RETURN_NOT_OK(AppendValue(value));
@@ -297,14 +307,18 @@ Status LeafValues::AppendRepeated(std::span<const uint8_t> value, uint64_t count
     if (value.size() != 1) return Status::Corruption("a constant of the wrong size");
     const uint64_t end = (count_ + count + 7) / 8;
     if (end > rows_.size()) LANCEFS_RETURN_NOT_OK(rows_.AppendZeros(end - rows_.size()));
-    if (count != 0) arrow::bit_util::SetBitsTo(rows_.mutable_data(), static_cast<int64_t>(count_), static_cast<int64_t>(count), value[0] != 0);
+    if (count != 0)
+      arrow::bit_util::SetBitsTo(rows_.mutable_data(), static_cast<int64_t>(count_), static_cast<int64_t>(count), value[0] != 0);
     count_ += count;
     return Status::OK();
   }
-  const bool rows = shape_.kind == ShapeKind::kFixed || shape_.kind == ShapeKind::kFixedSizeList || shape_.kind == ShapeKind::kPackedStruct;
-  if (!rows || shape_.row_bits % 8 != 0 || value.size() != shape_.row_bits / 8) return Status::Corruption("a constant of the wrong size");
+  const bool rows =
+      shape_.kind == ShapeKind::kFixed || shape_.kind == ShapeKind::kFixedSizeList || shape_.kind == ShapeKind::kPackedStruct;
+  if (!rows || shape_.row_bits % 8 != 0 || value.size() != shape_.row_bits / 8)
+    return Status::Corruption("a constant of the wrong size");
   LANCEFS_RETURN_NOT_OK(Reserve(count));
-  for (size_t layer = 0; layer < item_validity_.size(); ++layer) LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, nullptr, 0, count));
+  for (size_t layer = 0; layer < item_validity_.size(); ++layer)
+    LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, nullptr, 0, count));
   for (uint64_t i = 0; i < count; ++i) LANCEFS_RETURN_NOT_OK(AppendRows(value.data(), 0, 1));
   return Status::OK();
 }
@@ -313,12 +327,14 @@ Status LeafValues::AppendRepeated(std::span<const uint8_t> value, uint64_t count
 // gives one column to two fields.
 bool LeafValues::Accepts(const PageDictionary& dictionary) const {
   const Block& block = dictionary.block;
-  if (shape_.kind == ShapeKind::kDictionary) return dictionary.array != nullptr && dictionary.array->type()->Equals(*shape_.children[0].type);
+  if (shape_.kind == ShapeKind::kDictionary)
+    return dictionary.array != nullptr && dictionary.array->type()->Equals(*shape_.children[0].type);
   if (block.variable) return shape_.kind == ShapeKind::kVariable;
   return shape_.kind == ShapeKind::kFixed && shape_.row_bits == block.bits && block.bits % 8 == 0;
 }
 
-Status LeafValues::AppendLookups(const std::shared_ptr<const PageDictionary>& dictionary, const uint32_t* indices, uint64_t count) {
+Status LeafValues::AppendLookups(const std::shared_ptr<const PageDictionary>& dictionary, const uint32_t* indices,
+                                 uint64_t count) {
   if (!Accepts(*dictionary)) return Status::Corruption("the dictionary does not fit type " + shape_.type->ToString());
   if (shape_.kind == ShapeKind::kDictionary) {
     if (runs_.empty() || runs_.back().dictionary != dictionary) runs_.push_back({count_, dictionary});
@@ -396,20 +412,24 @@ Status LeafValues::AppendLookupsFixed(const Block& block, const uint32_t* indice
 
 Result<std::shared_ptr<arrow::Array>> LeafValues::Finish(BitmapValues* validity) {
   if (validity->length() != count_) {
-    return Status::Corruption("the column has " + std::to_string(count_) + " values but levels for " + std::to_string(validity->length()));
+    return Status::Corruption("the column has " + std::to_string(count_) + " values but levels for " +
+                              std::to_string(validity->length()));
   }
   for (const uint64_t bad : bad_lookups_) {
-    if (validity->IsValid(bad)) return Status::Corruption("value " + std::to_string(bad) + " has an index outside its dictionary");
+    if (validity->IsValid(bad))
+      return Status::Corruption("value " + std::to_string(bad) + " has an index outside its dictionary");
   }
   const auto count = static_cast<int64_t>(count_);
   const auto nulls = static_cast<int64_t>(validity->null_count());
   switch (shape_.kind) {
     case ShapeKind::kNull: return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {nullptr}, count));
-    case ShapeKind::kFixed: return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {validity->Finish(), rows_.Finish()}, nulls));
+    case ShapeKind::kFixed:
+      return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {validity->Finish(), rows_.Finish()}, nulls));
     case ShapeKind::kVariable: {
       LANCEFS_RETURN_NOT_OK(first_offset_);
       std::shared_ptr<arrow::Buffer> offsets = offsets_.Finish();
-      return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {validity->Finish(), std::move(offsets), bytes_.Finish()}, nulls));
+      return arrow::MakeArray(
+          arrow::ArrayData::Make(shape_.type, count, {validity->Finish(), std::move(offsets), bytes_.Finish()}, nulls));
     }
     case ShapeKind::kFixedSizeList: return FinishFixedSizeList(validity);
     case ShapeKind::kDictionary: return FinishDictionary(validity);
@@ -428,7 +448,8 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::Finish(BitmapValues* validity)
 
 Result<std::shared_ptr<arrow::Array>> LeafValues::FinishFixedSizeList(BitmapValues* validity) {
   std::vector<std::shared_ptr<arrow::DataType>> types;  // outermost list first, then the item
-  for (std::shared_ptr<arrow::DataType> type = shape_.type;; type = static_cast<const arrow::FixedSizeListType&>(*type).value_type()) {
+  for (std::shared_ptr<arrow::DataType> type = shape_.type;;
+       type = static_cast<const arrow::FixedSizeListType&>(*type).value_type()) {
     types.push_back(type);
     if (type->id() != arrow::Type::FIXED_SIZE_LIST) break;
   }
@@ -475,8 +496,9 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::FinishDictionary(BitmapValues*
     for (uint64_t i = 0; i < count_; ++i) {
       to[i] = static_cast<T>(positions[i]);
       if (static_cast<int64_t>(to[i]) != positions[i]) {
-        return Status::TooLarge("the dictionaries of the rows' pages have " + std::to_string(dictionary->length()) + " values together, too many for indices of type " +
-                                type.index_type()->ToString() + "; read fewer rows at once");
+        return Status::TooLarge("the dictionaries of the rows' pages have " + std::to_string(dictionary->length()) +
+                                " values together, too many for indices of type " + type.index_type()->ToString() +
+                                "; read fewer rows at once");
       }
     }
     out.Advance(count_ * sizeof(T));
@@ -502,12 +524,16 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::FinishDictionary(BitmapValues*
 Result<std::shared_ptr<arrow::Array>> BlockToArray(const Block& block, const LeafShape& shape) {
   LeafValues values(shape);
   if (block.variable) {
-    if (shape.kind != ShapeKind::kVariable) return Status::Corruption("a dictionary of variable values for type " + shape.type->ToString());
+    if (shape.kind != ShapeKind::kVariable)
+      return Status::Corruption("a dictionary of variable values for type " + shape.type->ToString());
     for (uint64_t i = 0; i < block.count; ++i) {
-      LANCEFS_RETURN_NOT_OK(values.AppendValue(std::span(block.data).subspan(block.offsets[i], block.offsets[i + 1] - block.offsets[i])));
+      LANCEFS_RETURN_NOT_OK(
+          values.AppendValue(std::span(block.data).subspan(block.offsets[i], block.offsets[i + 1] - block.offsets[i])));
     }
   } else {
-    if (shape.kind != ShapeKind::kFixed || block.bits != shape.row_bits) return Status::Corruption("a dictionary of " + std::to_string(block.bits) + "-bit values for type " + shape.type->ToString());
+    if (shape.kind != ShapeKind::kFixed || block.bits != shape.row_bits)
+      return Status::Corruption("a dictionary of " + std::to_string(block.bits) + "-bit values for type " +
+                                shape.type->ToString());
     LANCEFS_RETURN_NOT_OK(values.AppendRows(block.data.data(), 0, block.count));
   }
   BitmapValues all_valid;

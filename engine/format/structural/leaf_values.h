@@ -25,10 +25,10 @@ enum class ShapeKind : uint8_t { kNull, kFixed, kVariable, kFixedSizeList, kDict
 struct LeafShape {
   ShapeKind kind = ShapeKind::kNull;
   std::shared_ptr<arrow::DataType> type;
-  uint64_t row_bits = 0;                 // fixed width: of one row, a list's items together
-  bool wide_offsets = false;             // variable: 64-bit offsets
-  std::vector<uint64_t> list_items;      // fixed-size lists: items a row, outermost list first, cumulated
-  std::vector<LeafShape> children;       // packed struct: fields; dictionary: the value type
+  uint64_t row_bits = 0;             // fixed width: of one row, a list's items together
+  bool wide_offsets = false;         // variable: 64-bit offsets
+  std::vector<uint64_t> list_items;  // fixed-size lists: items a row, outermost list first, cumulated
+  std::vector<LeafShape> children;   // packed struct: fields; dictionary: the value type
 
   static Result<LeafShape> Make(const std::shared_ptr<arrow::DataType>& type, int depth = 0);
 };

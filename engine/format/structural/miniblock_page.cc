@@ -98,9 +98,11 @@ Status MiniBlockRead::Init(const pb::v21::MiniBlockLayout& layout) {
   num_buffers_ = layout.num_buffers();
   index_depth_ = layout.repetition_index_depth();
   large_ = layout.has_large_chunk();
-  if (large_ != (context_.file->version() == FileVersion::kV2_2)) return Status::Corruption("the chunk grammar of the page is not that of the file's version");
+  if (large_ != (context_.file->version() == FileVersion::kV2_2))
+    return Status::Corruption("the chunk grammar of the page is not that of the file's version");
   if (num_buffers_ != value_codec_->num_buffers()) {
-    return Status::Corruption("chunks have " + std::to_string(num_buffers_) + " buffers instead of " + std::to_string(value_codec_->num_buffers()));
+    return Status::Corruption("chunks have " + std::to_string(num_buffers_) + " buffers instead of " +
+                              std::to_string(value_codec_->num_buffers()));
   }
   if ((layers_.max_rep > 0) != (rep_codec_ != nullptr) || (layers_.max_rep > 0) != (index_depth_ > 0)) {
     return Status::Corruption("the page's lists and its repetition levels do not fit");
@@ -112,15 +114,18 @@ Status MiniBlockRead::Init(const pb::v21::MiniBlockLayout& layout) {
     LANCEFS_ASSIGN_OR_RETURN(dictionary_codec_, BlockCodec::Make(layout.dictionary()));
     LANCEFS_RETURN_NOT_OK(value_codec_->CheckIndices());
   } else if (context_.shape.kind == ShapeKind::kDictionary) {
-    return Status::NotSupported("a page without a dictionary in a column of type " + context_.shape.type->ToString() + " is not supported");
+    return Status::NotSupported("a page without a dictionary in a column of type " + context_.shape.type->ToString() +
+                                " is not supported");
   } else {
     LANCEFS_RETURN_NOT_OK(value_codec_->CheckChunkShape(context_.shape));
   }
   if (page().buffers.size() < wanted_buffers) {
-    return Status::Corruption("the page has " + std::to_string(page().buffers.size()) + " buffers instead of " + std::to_string(wanted_buffers));
+    return Status::Corruption("the page has " + std::to_string(page().buffers.size()) + " buffers instead of " +
+                              std::to_string(wanted_buffers));
   }
   if (layers_.max_rep == 0 && num_items_ != page().length) {
-    return Status::Corruption("the page has " + std::to_string(page().length) + " rows but " + std::to_string(num_items_) + " values");
+    return Status::Corruption("the page has " + std::to_string(page().length) + " rows but " + std::to_string(num_items_) +
+                              " values");
   }
   state_ = std::static_pointer_cast<const MiniBlockState>(context_.file->CachedPageState(context_.column, context_.page_index));
   if (state_ != nullptr) {
@@ -186,7 +191,8 @@ Status MiniBlockRead::ParseChunkWords(const Bytes& words, MiniBlockState* state)
   uint64_t bytes = 0;
   uint64_t values = 0;
   for (size_t i = 0; i < count; ++i) {
-    const uint32_t word = large_ ? LoadLittleEndian<uint32_t>(words.data() + i * 4) : LoadLittleEndian<uint16_t>(words.data() + i * 2);
+    const uint32_t word =
+        large_ ? LoadLittleEndian<uint32_t>(words.data() + i * 4) : LoadLittleEndian<uint16_t>(words.data() + i * 2);
     const unsigned log = word & 15;
     bytes += (uint64_t{word >> 4} + 1) * 8;
     const uint64_t rest = num_items_ - values;
@@ -199,9 +205,11 @@ Status MiniBlockRead::ParseChunkWords(const Bytes& words, MiniBlockState* state)
     state->value_start.push_back(values);
   }
   if (bytes != page().buffers[1].length) {
-    return Status::Corruption("chunks have " + std::to_string(bytes) + " bytes together but their buffer " + std::to_string(page().buffers[1].length));
+    return Status::Corruption("chunks have " + std::to_string(bytes) + " bytes together but their buffer " +
+                              std::to_string(page().buffers[1].length));
   }
-  if (values != num_items_) return Status::Corruption("chunks have " + std::to_string(values) + " values instead of " + std::to_string(num_items_));
+  if (values != num_items_)
+    return Status::Corruption("chunks have " + std::to_string(values) + " values instead of " + std::to_string(num_items_));
   return Status::OK();
 }
 
@@ -209,7 +217,8 @@ Status MiniBlockRead::ParseRepetitionIndex(const Bytes& index, MiniBlockState* s
   const size_t chunks = state->num_chunks();
   const size_t stride = (index_depth_ + 1) * 8;
   if (index_depth_ > 64 || index.size() != chunks * stride) {
-    return Status::Corruption("the repetition index has " + std::to_string(index.size()) + " bytes for " + std::to_string(chunks) + " chunks");
+    return Status::Corruption("the repetition index has " + std::to_string(index.size()) + " bytes for " +
+                              std::to_string(chunks) + " chunks");
   }
   state->row_start.assign(1, 0);
   state->row_start.reserve(chunks + 1);
@@ -220,7 +229,8 @@ Status MiniBlockRead::ParseRepetitionIndex(const Bytes& index, MiniBlockState* s
     const auto finished = LoadLittleEndian<uint64_t>(index.data() + i * stride);
     const bool trailer = LoadLittleEndian<uint64_t>(index.data() + i * stride + 8) != 0;
     const uint64_t ends = finished + (trailer ? 1 : 0);
-    if (finished > page().length || ends < (preamble ? 1U : 0U)) return Status::Corruption("the repetition index is broken at chunk " + std::to_string(i));
+    if (finished > page().length || ends < (preamble ? 1U : 0U))
+      return Status::Corruption("the repetition index is broken at chunk " + std::to_string(i));
     state->preamble[i] = preamble;
     rows += ends - (preamble ? 1 : 0);
     if (rows > page().length) return Status::Corruption("the repetition index has too many rows");
@@ -321,7 +331,8 @@ Status MiniBlockRead::ReadLevels(const Chunk& chunk, size_t index, Levels* level
   mine.items = rep_codec_ != nullptr ? mine.rep.size() : mine.def.size();
   LANCEFS_RETURN_NOT_OK(CheckLevels(layers_, mine));
   if (CountVisible(layers_, mine) != values) {
-    return Status::Corruption("the chunk has levels for " + std::to_string(CountVisible(layers_, mine)) + " values instead of " + std::to_string(values));
+    return Status::Corruption("the chunk has levels for " + std::to_string(CountVisible(layers_, mine)) + " values instead of " +
+                              std::to_string(values));
   }
   if (layers_.max_rep > 0) {
     const auto starts = static_cast<uint64_t>(std::count(mine.rep.begin(), mine.rep.end(), layers_.max_rep));
@@ -336,7 +347,8 @@ Status MiniBlockRead::ReadLevels(const Chunk& chunk, size_t index, Levels* level
   return Status::OK();
 }
 
-Status MiniBlockRead::DecodeValues(const ChunkRun& run, const std::vector<Chunk>& chunks, const RowSelection& values, LeafColumn* out) {
+Status MiniBlockRead::DecodeValues(const ChunkRun& run, const std::vector<Chunk>& chunks, const RowSelection& values,
+                                   LeafColumn* out) {
   const uint64_t base = state_->value_start[run.begin];
   size_t next = 0;
   RowSelection in_chunk;
@@ -355,7 +367,8 @@ Status MiniBlockRead::DecodeValues(const ChunkRun& run, const std::vector<Chunk>
     if (state_->dictionary != nullptr) {
       status = value_codec_->DecodeIndices(chunk.buffers, end - begin, &out->scratch);
       for (size_t k = 0; status.ok() && k < in_chunk.size(); ++k) {
-        status = out->values.AppendLookups(state_->dictionary, out->scratch.indices.data() + in_chunk[k].start, in_chunk[k].length());
+        status =
+            out->values.AppendLookups(state_->dictionary, out->scratch.indices.data() + in_chunk[k].start, in_chunk[k].length());
       }
     } else {
       status = value_codec_->AppendChunk(chunk.buffers, end - begin, in_chunk, &out->scratch, &out->values);
@@ -391,7 +404,8 @@ Status MiniBlockRead::Decode(LeafColumn* out) {
 
 }  // namespace
 
-Result<std::unique_ptr<PageRead>> MakeMiniBlockRead(const PageContext& context, const pb::v21::MiniBlockLayout& layout, RowSelection rows) {
+Result<std::unique_ptr<PageRead>> MakeMiniBlockRead(const PageContext& context, const pb::v21::MiniBlockLayout& layout,
+                                                    RowSelection rows) {
   auto read = std::make_unique<MiniBlockRead>(context, std::move(rows));
   LANCEFS_RETURN_NOT_OK(read->Init(layout));
   return std::unique_ptr<PageRead>(std::move(read));

@@ -47,9 +47,12 @@ class PageRead {
 Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, RowSelection rows);
 
 // The layouts behind MakePageRead.
-Result<std::unique_ptr<PageRead>> MakeMiniBlockRead(const PageContext& context, const pb::v21::MiniBlockLayout& layout, RowSelection rows);
-Result<std::unique_ptr<PageRead>> MakeFullZipRead(const PageContext& context, const pb::v21::FullZipLayout& layout, RowSelection rows);
-Result<std::unique_ptr<PageRead>> MakeConstantRead(const PageContext& context, const pb::v21::ConstantLayout& layout, RowSelection rows);
+Result<std::unique_ptr<PageRead>> MakeMiniBlockRead(const PageContext& context, const pb::v21::MiniBlockLayout& layout,
+                                                    RowSelection rows);
+Result<std::unique_ptr<PageRead>> MakeFullZipRead(const PageContext& context, const pb::v21::FullZipLayout& layout,
+                                                  RowSelection rows);
+Result<std::unique_ptr<PageRead>> MakeConstantRead(const PageContext& context, const pb::v21::ConstantLayout& layout,
+                                                   RowSelection rows);
 
 // The part [start, start + length) of page buffer `index`. REQUIRES: it lies inside.
 inline ByteRange PartOf(const PageInfo& page, size_t index, uint64_t start, uint64_t length) {

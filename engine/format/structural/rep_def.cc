@@ -30,11 +30,13 @@ void AddRange(RowSelection* ranges, uint64_t start, uint64_t end) {
 // Without lists every item is a row.
 Status SelectFlat(const Levels& levels, uint64_t first_row, const RowSelection& rows, Levels* out, RowSelection* values) {
   for (const RowRange& range : rows) {
-    if (range.start < first_row || range.end - first_row > levels.items) return Status::Corruption("rows are missing in the levels");
+    if (range.start < first_row || range.end - first_row > levels.items)
+      return Status::Corruption("rows are missing in the levels");
     const uint64_t begin = range.start - first_row;
     const uint64_t end = range.end - first_row;
     if (!levels.def.empty()) {
-      out->def.insert(out->def.end(), levels.def.begin() + static_cast<ptrdiff_t>(begin), levels.def.begin() + static_cast<ptrdiff_t>(end));
+      out->def.insert(out->def.end(), levels.def.begin() + static_cast<ptrdiff_t>(begin),
+                      levels.def.begin() + static_cast<ptrdiff_t>(end));
     }
     out->items += end - begin;
     AddRange(values, begin, end);
@@ -45,7 +47,8 @@ Status SelectFlat(const Levels& levels, uint64_t first_row, const RowSelection& 
 // Finds where rows start among items; rows are asked for in ascending order.
 class RowFinder {
  public:
-  RowFinder(const std::vector<uint16_t>& rep, uint16_t max_rep, uint64_t first_row) : rep_(rep), max_rep_(max_rep), next_row_(first_row) {}
+  RowFinder(const std::vector<uint16_t>& rep, uint16_t max_rep, uint64_t first_row)
+      : rep_(rep), max_rep_(max_rep), next_row_(first_row) {}
 
   // The item at which `row` starts; the number of items if the row is the one behind the last.
   Status Find(uint64_t row, uint64_t* item) {
@@ -68,7 +71,7 @@ class RowFinder {
  private:
   const std::vector<uint16_t>& rep_;
   const uint16_t max_rep_;
-  uint64_t next_row_;      // the number of the next row start at or behind position_
+  uint64_t next_row_;  // the number of the next row start at or behind position_
   uint64_t position_ = 0;
   uint64_t last_ = 0;
 };
@@ -151,7 +154,8 @@ Status Decimate(uint32_t dimension, Levels* levels) {
 
 Result<PageLayers> PageLayers::Make(const google::protobuf::RepeatedField<int>& layers, const LeafPath& path) {
   if (static_cast<size_t>(layers.size()) != path.size()) {
-    return Status::Corruption("the page has " + std::to_string(layers.size()) + " layers but the schema " + std::to_string(path.size()));
+    return Status::Corruption("the page has " + std::to_string(layers.size()) + " layers but the schema " +
+                              std::to_string(path.size()));
   }
   PageLayers out;
   uint32_t level = 0;
@@ -226,7 +230,8 @@ Status SelectRows(const PageLayers& layers, const Levels& levels, uint64_t first
     uint64_t end = 0;
     LANCEFS_RETURN_NOT_OK(finder.Find(range.start, &begin));
     LANCEFS_RETURN_NOT_OK(finder.Find(range.end, &end));
-    out->rep.insert(out->rep.end(), levels.rep.begin() + static_cast<ptrdiff_t>(begin), levels.rep.begin() + static_cast<ptrdiff_t>(end));
+    out->rep.insert(out->rep.end(), levels.rep.begin() + static_cast<ptrdiff_t>(begin),
+                    levels.rep.begin() + static_cast<ptrdiff_t>(end));
     out->items += end - begin;
     if (all_visible) {
       AddRange(values, begin, end);
@@ -238,7 +243,8 @@ Status SelectRows(const PageLayers& layers, const Levels& levels, uint64_t first
       AddRange(values, first, visible);
     }
     if (!levels.def.empty()) {
-      out->def.insert(out->def.end(), levels.def.begin() + static_cast<ptrdiff_t>(begin), levels.def.begin() + static_cast<ptrdiff_t>(end));
+      out->def.insert(out->def.end(), levels.def.begin() + static_cast<ptrdiff_t>(begin),
+                      levels.def.begin() + static_cast<ptrdiff_t>(end));
     }
   }
   return Status::OK();

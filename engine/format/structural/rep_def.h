@@ -28,10 +28,10 @@ using LeafPath = std::vector<PathStep>;
 struct LayerLevels {
   bool list = false;
   uint32_t dimension = 0;
-  uint16_t null_level = 0;     // 0 = no nulls in this layer of this page
-  uint16_t empty_level = 0;    // 0 = no empty lists
-  uint16_t top = 0;            // highest level of this layer and all further in
-  uint16_t visible_max = 0;    // highest level that still owns a slot in this layer
+  uint16_t null_level = 0;   // 0 = no nulls in this layer of this page
+  uint16_t empty_level = 0;  // 0 = no empty lists
+  uint16_t top = 0;          // highest level of this layer and all further in
+  uint16_t visible_max = 0;  // highest level that still owns a slot in this layer
 };
 
 struct PageLayers {

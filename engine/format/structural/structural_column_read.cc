@@ -55,13 +55,15 @@ class StructuralColumnRead final : public ColumnRead {
 
 Status StructuralColumnRead::InPage(const Leaf& leaf, size_t page, const Status& status) const {
   if (status.ok()) return status;
-  return status.WithContext("data file " + file_->path() + ", field '" + leaf.name + "', column " + std::to_string(leaf.column) + ", page " +
-                            std::to_string(page));
+  return status.WithContext("data file " + file_->path() + ", field '" + leaf.name + "', column " + std::to_string(leaf.column) +
+                            ", page " + std::to_string(page));
 }
 
-Status StructuralColumnRead::PlanLeaf(const Field& field, const Ancestors& ancestors, uint32_t column, const ColumnInfos& infos, FieldPlan* plan) {
+Status StructuralColumnRead::PlanLeaf(const Field& field, const Ancestors& ancestors, uint32_t column, const ColumnInfos& infos,
+                                      FieldPlan* plan) {
   const auto info = infos.find(column);
-  if (info == infos.end() || info->second == nullptr) return Status::Internal("the metadata of column " + std::to_string(column) + " was not read");
+  if (info == infos.end() || info->second == nullptr)
+    return Status::Internal("the metadata of column " + std::to_string(column) + " was not read");
   Leaf leaf;
   leaf.name = ancestors.name;
   leaf.column = column;
@@ -76,7 +78,8 @@ Status StructuralColumnRead::PlanLeaf(const Field& field, const Ancestors& ances
   return Status::OK();
 }
 
-Status StructuralColumnRead::Plan(const Field& field, Ancestors ancestors, const FieldColumns& columns, const ColumnInfos& infos, FieldPlan* plan) {
+Status StructuralColumnRead::Plan(const Field& field, Ancestors ancestors, const FieldColumns& columns, const ColumnInfos& infos,
+                                  FieldPlan* plan) {
   plan->field = &field;
   ancestors.name += (ancestors.name.empty() ? "" : ".") + field.name;
   if (field.IsBlob()) return Status::NotSupported("field '" + ancestors.name + "': blob columns are not supported");
@@ -94,7 +97,8 @@ Status StructuralColumnRead::Plan(const Field& field, Ancestors ancestors, const
   if (type == arrow::Type::FIXED_SIZE_LIST) {
     step.dimension = static_cast<uint32_t>(static_cast<const arrow::FixedSizeListType&>(*field.type).list_size());
     ancestors.scale *= step.dimension;
-    if (ancestors.scale > (uint64_t{1} << 31)) return Status::NotSupported("field '" + ancestors.name + "': too large fixed-size lists");
+    if (ancestors.scale > (uint64_t{1} << 31))
+      return Status::NotSupported("field '" + ancestors.name + "': too large fixed-size lists");
   }
   plan->layer = ancestors.path.size();
   ancestors.path.push_back(step);
@@ -104,7 +108,8 @@ Status StructuralColumnRead::Plan(const Field& field, Ancestors ancestors, const
     const FieldPlan& child = plan->children[i];
     if (child.first_leaf < 0) continue;
     // An empty struct's column does not repeat the levels around it.
-    const bool better = plan->first_leaf >= 0 && leaves_[static_cast<size_t>(plan->first_leaf)].shape.kind == ShapeKind::kEmptyStruct;
+    const bool better =
+        plan->first_leaf >= 0 && leaves_[static_cast<size_t>(plan->first_leaf)].shape.kind == ShapeKind::kEmptyStruct;
     if (plan->first_leaf < 0 || better) plan->first_leaf = child.first_leaf;
   }
   return Status::OK();
@@ -114,8 +119,10 @@ Status StructuralColumnRead::OpenPages(Leaf* leaf) {
   const std::vector<PageInfo>& pages = leaf->info->pages;
   const uint64_t scale = leaf->rows_scale;
   if (!rows_.empty() && rows_.back().end > leaf->info->num_rows / scale) {
-    return Status::InvalidArgument("data file " + file_->path() + ", field '" + leaf->name + "': row " + std::to_string(rows_.back().end - 1) +
-                                   " was asked for but column " + std::to_string(leaf->column) + " has " + std::to_string(leaf->info->num_rows / scale) + " rows");
+    return Status::InvalidArgument("data file " + file_->path() + ", field '" + leaf->name + "': row " +
+                                   std::to_string(rows_.back().end - 1) + " was asked for but column " +
+                                   std::to_string(leaf->column) + " has " + std::to_string(leaf->info->num_rows / scale) +
+                                   " rows");
   }
   size_t range = 0;
   for (size_t i = 0; i < pages.size() && range < rows_.size(); ++i) {
@@ -193,8 +200,9 @@ Result<std::shared_ptr<arrow::Array>> StructuralColumnRead::Decode() {
 }  // namespace
 }  // namespace structural
 
-Result<std::unique_ptr<ColumnRead>> MakeColumnReadStructural(const std::shared_ptr<LanceFile>& file, const Field& field, const FieldColumns& columns,
-                                                             const ColumnInfos& infos, RowSelection rows) {
+Result<std::unique_ptr<ColumnRead>> MakeColumnReadStructural(const std::shared_ptr<LanceFile>& file, const Field& field,
+                                                             const FieldColumns& columns, const ColumnInfos& infos,
+                                                             RowSelection rows) {
   auto read = std::make_unique<structural::StructuralColumnRead>(file, field, std::move(rows));
   LANCEFS_RETURN_NOT_OK(read->Init(columns, infos));
   return std::unique_ptr<ColumnRead>(std::move(read));

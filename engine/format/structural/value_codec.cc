@@ -53,7 +53,9 @@ void Widen(const uint8_t* rows, uint64_t count, uint32_t* out) {
   }
 }
 
-bool IsWhole(const RowSelection& ranges, uint64_t count) { return ranges.size() == 1 && ranges[0].start == 0 && ranges[0].end == count; }
+bool IsWhole(const RowSelection& ranges, uint64_t count) {
+  return ranges.size() == 1 && ranges[0].start == 0 && ranges[0].end == count;
+}
 
 }  // namespace
 
@@ -72,10 +74,12 @@ Result<std::unique_ptr<ValueCodec>> ValueCodec::Make(const CompressiveEncoding& 
     case CompressiveEncoding::kVariable:
       codec->kind_ = Kind::kVariable;
       if (!encoding.variable().offsets().has_flat()) {
-        return Status::NotSupported(std::string("variable values with ") + EncodingName(encoding.variable().offsets()) + " offsets are not supported");
+        return Status::NotSupported(std::string("variable values with ") + EncodingName(encoding.variable().offsets()) +
+                                    " offsets are not supported");
       }
       codec->bits_ = encoding.variable().offsets().flat().bits_per_value();
-      if (codec->bits_ != 32 && codec->bits_ != 64) return Status::Corruption("offsets of " + std::to_string(codec->bits_) + " bits");
+      if (codec->bits_ != 32 && codec->bits_ != 64)
+        return Status::Corruption("offsets of " + std::to_string(codec->bits_) + " bits");
       if (encoding.variable().has_values()) return Status::NotSupported("compressed variable values are not supported");
       return codec;
     case CompressiveEncoding::kInlineBitpacking:
@@ -83,21 +87,21 @@ Result<std::unique_ptr<ValueCodec>> ValueCodec::Make(const CompressiveEncoding& 
       codec->bits_ = encoding.inline_bitpacking().uncompressed_bits_per_value();
       if (!IsWordBits(codec->bits_)) return Status::Corruption("bitpacked values of " + std::to_string(codec->bits_) + " bits");
       return codec;
-    case CompressiveEncoding::kConstant:
-      codec->kind_ = Kind::kConstant;
-      return codec;
+    case CompressiveEncoding::kConstant: codec->kind_ = Kind::kConstant; return codec;
     case CompressiveEncoding::kFsst: {
       codec->kind_ = Kind::kFsst;
       const std::string& table = encoding.fsst().symbol_table();
       LANCEFS_ASSIGN_OR_RETURN(codec->fsst_, FsstTable::Parse({reinterpret_cast<const uint8_t*>(table.data()), table.size()}));
       LANCEFS_ASSIGN_OR_RETURN(codec->child_, Make(encoding.fsst().values(), depth + 1));
-      if (codec->child_->kind_ != Kind::kVariable) return Status::NotSupported("FSST over an encoding other than variable is not supported");
+      if (codec->child_->kind_ != Kind::kVariable)
+        return Status::NotSupported("FSST over an encoding other than variable is not supported");
       codec->bits_ = codec->child_->bits_;
       return codec;
     }
     case CompressiveEncoding::kRle:
       codec->kind_ = Kind::kRle;
-      if (!encoding.rle().values().has_flat() || !encoding.rle().run_lengths().has_flat() || encoding.rle().run_lengths().flat().bits_per_value() != 8) {
+      if (!encoding.rle().values().has_flat() || !encoding.rle().run_lengths().has_flat() ||
+          encoding.rle().run_lengths().flat().bits_per_value() != 8) {
         return Status::NotSupported("run-length encoding over anything but flat values and 8-bit lengths is not supported");
       }
       codec->bits_ = encoding.rle().values().flat().bits_per_value();
@@ -105,9 +109,11 @@ Result<std::unique_ptr<ValueCodec>> ValueCodec::Make(const CompressiveEncoding& 
       return codec;
     case CompressiveEncoding::kByteStreamSplit:
       codec->kind_ = Kind::kByteStreamSplit;
-      if (!encoding.byte_stream_split().values().has_flat()) return Status::NotSupported("byte_stream_split over an encoding other than flat is not supported");
+      if (!encoding.byte_stream_split().values().has_flat())
+        return Status::NotSupported("byte_stream_split over an encoding other than flat is not supported");
       codec->bits_ = encoding.byte_stream_split().values().flat().bits_per_value();
-      if (!IsWordBits(codec->bits_)) return Status::Corruption("byte_stream_split values of " + std::to_string(codec->bits_) + " bits");
+      if (!IsWordBits(codec->bits_))
+        return Status::Corruption("byte_stream_split values of " + std::to_string(codec->bits_) + " bits");
       return codec;
     case CompressiveEncoding::kGeneral: {
       codec->kind_ = Kind::kGeneral;
@@ -123,9 +129,11 @@ Result<std::unique_ptr<ValueCodec>> ValueCodec::Make(const CompressiveEncoding& 
     case CompressiveEncoding::kPackedStruct: {
       codec->kind_ = Kind::kPackedStruct;
       LANCEFS_ASSIGN_OR_RETURN(codec->child_, Make(encoding.packed_struct().values(), depth + 1));
-      if (codec->child_->kind_ != Kind::kFlat) return Status::NotSupported("a packed struct over an encoding other than flat is not supported");
+      if (codec->child_->kind_ != Kind::kFlat)
+        return Status::NotSupported("a packed struct over an encoding other than flat is not supported");
       codec->bits_ = codec->child_->bits_;
-      codec->field_bits_.assign(encoding.packed_struct().bits_per_value().begin(), encoding.packed_struct().bits_per_value().end());
+      codec->field_bits_.assign(encoding.packed_struct().bits_per_value().begin(),
+                                encoding.packed_struct().bits_per_value().end());
       return codec;
     }
     case CompressiveEncoding::kVariablePackedStruct:
@@ -143,7 +151,8 @@ Status ValueCodec::MakeFixedSizeList(const CompressiveEncoding& encoding, int de
   for (int level = depth; inner->has_fixed_size_list(); ++level) {
     if (level >= kMaxEncodingDepth) return Status::Corruption("encodings are nested too deeply");
     const uint64_t dimension = inner->fixed_size_list().items_per_value();
-    if (dimension == 0 || dimension > (uint64_t{1} << 32) / items) return Status::Corruption("a fixed-size list of " + std::to_string(dimension) + " items");
+    if (dimension == 0 || dimension > (uint64_t{1} << 32) / items)
+      return Status::Corruption("a fixed-size list of " + std::to_string(dimension) + " items");
     items *= dimension;
     list_items_.push_back(items);
     list_validity_.push_back(inner->fixed_size_list().has_validity());
@@ -154,9 +163,11 @@ Status ValueCodec::MakeFixedSizeList(const CompressiveEncoding& encoding, int de
     items_null_ = true;
     return Status::OK();
   }
-  if (!inner->has_flat()) return Status::NotSupported(std::string("fixed-size lists over '") + EncodingName(*inner) + "' are not supported");
+  if (!inner->has_flat())
+    return Status::NotSupported(std::string("fixed-size lists over '") + EncodingName(*inner) + "' are not supported");
   bits_ = inner->flat().bits_per_value();
-  if (bits_ == 0 || bits_ > (uint64_t{1} << 30) || (bits_ != 1 && bits_ % 8 != 0)) return Status::Corruption("flat values of " + std::to_string(bits_) + " bits");
+  if (bits_ == 0 || bits_ > (uint64_t{1} << 30) || (bits_ != 1 && bits_ % 8 != 0))
+    return Status::Corruption("flat values of " + std::to_string(bits_) + " bits");
   data_bits_ = items * bits_;
   return Status::OK();
 }
@@ -167,10 +178,12 @@ Status ValueCodec::MakeVariablePackedStruct(const pb::v21::VariablePackedStruct&
     LANCEFS_ASSIGN_OR_RETURN(packed.codec, Make(field.value(), depth + 1));
     if (field.layout_case() == pb::v21::VariablePackedStruct::FieldEncoding::kBitsPerValue) {
       packed.bits = field.bits_per_value();
-      if (packed.bits == 0 || packed.bits % 8 != 0 || packed.bits > (uint64_t{1} << 34)) return Status::Corruption("a packed field of " + std::to_string(packed.bits) + " bits");
+      if (packed.bits == 0 || packed.bits % 8 != 0 || packed.bits > (uint64_t{1} << 34))
+        return Status::Corruption("a packed field of " + std::to_string(packed.bits) + " bits");
     } else {
       packed.length_bits = field.bits_per_length();
-      if (packed.length_bits != 32 && packed.length_bits != 64) return Status::Corruption("a packed field's length of " + std::to_string(packed.length_bits) + " bits");
+      if (packed.length_bits != 32 && packed.length_bits != 64)
+        return Status::Corruption("a packed field's length of " + std::to_string(packed.length_bits) + " bits");
     }
     fields_.push_back(std::move(packed));
   }
@@ -181,33 +194,39 @@ size_t ValueCodec::num_buffers() const {
   switch (kind_) {
     case Kind::kRle: return 2;
     case Kind::kGeneral: return child_->num_buffers();
-    case Kind::kFixedSizeList: return (items_null_ ? 0U : 1U) + static_cast<size_t>(std::count(list_validity_.begin(), list_validity_.end(), true));
+    case Kind::kFixedSizeList:
+      return (items_null_ ? 0U : 1U) + static_cast<size_t>(std::count(list_validity_.begin(), list_validity_.end(), true));
     default: return 1;
   }
 }
 
 Status ValueCodec::CheckListShape(const LeafShape& shape) const {
-  if (shape.kind != ShapeKind::kFixedSizeList || shape.list_items != list_items_ || (!items_null_ && shape.row_bits != data_bits_)) {
+  if (shape.kind != ShapeKind::kFixedSizeList || shape.list_items != list_items_ ||
+      (!items_null_ && shape.row_bits != data_bits_)) {
     return Status::Corruption("the fixed-size lists of the page do not fit type " + shape.type->ToString());
   }
   return Status::OK();
 }
 
 Status ValueCodec::CheckChunkShape(const LeafShape& shape) const {
-  const auto misfit = [&](const std::string& what) { return Status::Corruption(what + " do not fit type " + shape.type->ToString()); };
+  const auto misfit = [&](const std::string& what) {
+    return Status::Corruption(what + " do not fit type " + shape.type->ToString());
+  };
   switch (kind_) {
     case Kind::kFlat:
     case Kind::kInline:
     case Kind::kRle:
     case Kind::kByteStreamSplit:
-      if (shape.kind != ShapeKind::kFixed || shape.row_bits != bits_) return misfit("values of " + std::to_string(bits_) + " bits");
+      if (shape.kind != ShapeKind::kFixed || shape.row_bits != bits_)
+        return misfit("values of " + std::to_string(bits_) + " bits");
       return Status::OK();
     case Kind::kVariable:
     case Kind::kFsst: return shape.kind == ShapeKind::kVariable ? Status::OK() : misfit("values of variable width");
     case Kind::kGeneral: return child_->CheckChunkShape(shape);
     case Kind::kFixedSizeList: return CheckListShape(shape);
     case Kind::kPackedStruct: {
-      if (shape.kind != ShapeKind::kPackedStruct || shape.children.size() != field_bits_.size() || shape.row_bits != bits_) return misfit("packed structs");
+      if (shape.kind != ShapeKind::kPackedStruct || shape.children.size() != field_bits_.size() || shape.row_bits != bits_)
+        return misfit("packed structs");
       for (size_t i = 0; i < field_bits_.size(); ++i) {
         const LeafShape& child = shape.children[i];
         const bool fixed = child.kind == ShapeKind::kFixed || child.kind == ShapeKind::kFixedSizeList;
@@ -226,7 +245,8 @@ Status ValueCodec::CheckIndices() const {
     case Kind::kFlat:
     case Kind::kInline:
     case Kind::kRle:
-    case Kind::kByteStreamSplit: return IsWordBits(bits_) ? Status::OK() : Status::Corruption("dictionary indices of " + std::to_string(bits_) + " bits");
+    case Kind::kByteStreamSplit:
+      return IsWordBits(bits_) ? Status::OK() : Status::Corruption("dictionary indices of " + std::to_string(bits_) + " bits");
     case Kind::kGeneral: return child_->CheckIndices();
     default: return Status::Corruption("dictionary indices are not of fixed width");
   }
@@ -252,7 +272,8 @@ Status ValueCodec::DecodeRle(Buffers buffers, uint64_t count, uint8_t* out) cons
     }
     done += length;
   }
-  if (done != count) return Status::Corruption("run lengths add up to " + std::to_string(done) + " instead of " + std::to_string(count));
+  if (done != count)
+    return Status::Corruption("run lengths add up to " + std::to_string(done) + " instead of " + std::to_string(count));
   return Status::OK();
 }
 
@@ -289,7 +310,8 @@ Status ValueCodec::DecodeRows(Buffers buffers, uint64_t count, uint8_t* dest, Sc
   return Status::Internal("not a fixed-width encoding");
 }
 
-Status ValueCodec::AppendChunk(Buffers buffers, uint64_t count, const RowSelection& ranges, Scratch* scratch, LeafValues* out) const {
+Status ValueCodec::AppendChunk(Buffers buffers, uint64_t count, const RowSelection& ranges, Scratch* scratch,
+                               LeafValues* out) const {
   switch (kind_) {
     case Kind::kGeneral: {
       std::vector<uint8_t> plain = std::move(scratch->plain);
@@ -301,10 +323,12 @@ Status ValueCodec::AppendChunk(Buffers buffers, uint64_t count, const RowSelecti
       return status;
     }
     case Kind::kVariable:
-      for (const RowRange& range : ranges) LANCEFS_RETURN_NOT_OK(out->AppendVariable(buffers[0], static_cast<unsigned>(bits_ / 8), range.start, range.length()));
+      for (const RowRange& range : ranges)
+        LANCEFS_RETURN_NOT_OK(out->AppendVariable(buffers[0], static_cast<unsigned>(bits_ / 8), range.start, range.length()));
       return Status::OK();
     case Kind::kFsst:
-      for (const RowRange& range : ranges) LANCEFS_RETURN_NOT_OK(out->AppendFsst(fsst_, buffers[0], static_cast<unsigned>(bits_ / 8), range.start, range.length()));
+      for (const RowRange& range : ranges)
+        LANCEFS_RETURN_NOT_OK(out->AppendFsst(fsst_, buffers[0], static_cast<unsigned>(bits_ / 8), range.start, range.length()));
       return Status::OK();
     case Kind::kFixedSizeList: return AppendListChunk(buffers, count, ranges, out);
     case Kind::kFlat:
@@ -366,7 +390,8 @@ Status ValueCodec::DecodeIndices(Buffers buffers, uint64_t count, Scratch* scrat
     scratch->plain = std::move(plain);
     return status;
   }
-  if (scratch->indices.size() < std::max<uint64_t>(count, kBlockValues)) scratch->indices.resize(std::max<uint64_t>(count, kBlockValues));
+  if (scratch->indices.size() < std::max<uint64_t>(count, kBlockValues))
+    scratch->indices.resize(std::max<uint64_t>(count, kBlockValues));
   const uint8_t* rows = nullptr;
   auto* dest = bits_ == 32 ? reinterpret_cast<uint8_t*>(scratch->indices.data()) : nullptr;
   LANCEFS_RETURN_NOT_OK(DecodeRows(buffers, count, dest, scratch, &rows));
@@ -381,7 +406,9 @@ Status ValueCodec::DecodeIndices(Buffers buffers, uint64_t count, Scratch* scrat
 }
 
 Status ValueCodec::CheckValueShape(const LeafShape& shape, uint64_t bits) const {
-  const auto misfit = [&](const std::string& what) { return Status::Corruption(what + " do not fit type " + shape.type->ToString()); };
+  const auto misfit = [&](const std::string& what) {
+    return Status::Corruption(what + " do not fit type " + shape.type->ToString());
+  };
   if (bits != 0) {
     switch (kind_) {
       case Kind::kFlat: {
@@ -409,7 +436,8 @@ Status ValueCodec::CheckValueShape(const LeafShape& shape, uint64_t bits) const 
     case Kind::kGeneral: return child_->CheckValueShape(shape, 0);
     case Kind::kVariablePackedStruct: {
       if (shape.kind != ShapeKind::kPackedStruct || shape.children.size() != fields_.size()) return misfit("packed structs");
-      for (size_t i = 0; i < fields_.size(); ++i) LANCEFS_RETURN_NOT_OK(fields_[i].codec->CheckValueShape(shape.children[i], fields_[i].bits));
+      for (size_t i = 0; i < fields_.size(); ++i)
+        LANCEFS_RETURN_NOT_OK(fields_[i].codec->CheckValueShape(shape.children[i], fields_[i].bits));
       return Status::OK();
     }
     default: return Status::NotSupported("this encoding is not supported for values of variable width in a full-zip page");
@@ -449,7 +477,8 @@ Status ValueCodec::AppendListValue(std::span<const uint8_t> bytes, LeafValues* o
   for (size_t layer = 0; layer < list_items_.size(); ++layer) {
     const uint8_t* bits = nullptr;
     if (list_validity_[layer]) {
-      if (bytes.size() - at < BytesFor(list_items_[layer])) return TooShort("a fixed-size list's bytes", bytes.size(), at + BytesFor(list_items_[layer]));
+      if (bytes.size() - at < BytesFor(list_items_[layer]))
+        return TooShort("a fixed-size list's bytes", bytes.size(), at + BytesFor(list_items_[layer]));
       bits = bytes.data() + at;
       at += BytesFor(list_items_[layer]);
     }
@@ -463,7 +492,8 @@ Status ValueCodec::AppendListValue(std::span<const uint8_t> bytes, LeafValues* o
     std::vector<uint8_t> zeros(BytesFor(out->shape().row_bits), 0);
     return out->AppendRows(zeros.data(), 0, 1);
   }
-  if (bytes.size() - at < BytesFor(data_bits_)) return TooShort("a fixed-size list's bytes", bytes.size(), at + BytesFor(data_bits_));
+  if (bytes.size() - at < BytesFor(data_bits_))
+    return TooShort("a fixed-size list's bytes", bytes.size(), at + BytesFor(data_bits_));
   return out->AppendRows(bytes.data() + at, 0, 1);
 }
 

@@ -36,8 +36,8 @@ class ValueCodec {
   // Whether the codec gives indices of a dictionary.
   Status CheckIndices() const;
   // Appends the values `ranges` of a chunk of `count` values.
-  Status AppendChunk(std::span<const std::span<const uint8_t>> buffers, uint64_t count, const RowSelection& ranges, Scratch* scratch,
-                     LeafValues* out) const;
+  Status AppendChunk(std::span<const std::span<const uint8_t>> buffers, uint64_t count, const RowSelection& ranges,
+                     Scratch* scratch, LeafValues* out) const;
   // The chunk's values, widened to 32 bits, in scratch->indices.
   Status DecodeIndices(std::span<const std::span<const uint8_t>> buffers, uint64_t count, Scratch* scratch) const;
 
@@ -47,14 +47,28 @@ class ValueCodec {
   // `bytes` is one value, of the page's fixed width or as long as its length prefix says.
   Status AppendValue(std::span<const uint8_t> bytes, Scratch* scratch, LeafValues* out) const;
   // Values that are nothing but their bytes, so that many can be copied at once.
-  bool IsPlainRows(const LeafShape& shape) const { return kind_ == Kind::kFlat && shape.row_bits == bits_ && shape.kind != ShapeKind::kPackedStruct; }
+  bool IsPlainRows(const LeafShape& shape) const {
+    return kind_ == Kind::kFlat && shape.row_bits == bits_ && shape.kind != ShapeKind::kPackedStruct;
+  }
 
  private:
-  enum class Kind : uint8_t { kFlat, kVariable, kConstant, kInline, kFsst, kRle, kByteStreamSplit, kGeneral, kFixedSizeList, kPackedStruct, kVariablePackedStruct };
+  enum class Kind : uint8_t {
+    kFlat,
+    kVariable,
+    kConstant,
+    kInline,
+    kFsst,
+    kRle,
+    kByteStreamSplit,
+    kGeneral,
+    kFixedSizeList,
+    kPackedStruct,
+    kVariablePackedStruct
+  };
   struct PackedField {
     std::unique_ptr<ValueCodec> codec;
-    uint64_t bits = 0;          // fixed width, or
-    uint64_t length_bits = 0;   // width of the length prefix
+    uint64_t bits = 0;         // fixed width, or
+    uint64_t length_bits = 0;  // width of the length prefix
   };
 
   Status MakeFixedSizeList(const pb::v21::CompressiveEncoding& encoding, int depth);
@@ -63,7 +77,8 @@ class ValueCodec {
   Status DecodeRows(std::span<const std::span<const uint8_t>> buffers, uint64_t count, uint8_t* dest, Scratch* scratch,
                     const uint8_t** rows) const;
   Status DecodeRle(std::span<const std::span<const uint8_t>> buffers, uint64_t count, uint8_t* out) const;
-  Status AppendListChunk(std::span<const std::span<const uint8_t>> buffers, uint64_t count, const RowSelection& ranges, LeafValues* out) const;
+  Status AppendListChunk(std::span<const std::span<const uint8_t>> buffers, uint64_t count, const RowSelection& ranges,
+                         LeafValues* out) const;
   Status AppendPackedValue(std::span<const uint8_t> bytes, Scratch* scratch, LeafValues* out) const;
   Status AppendListValue(std::span<const uint8_t> bytes, LeafValues* out) const;
   Status CheckListShape(const LeafShape& shape) const;
@@ -73,12 +88,12 @@ class ValueCodec {
   Compression scheme_ = Compression::kLz4;
   std::unique_ptr<ValueCodec> child_;
   FsstTable fsst_;
-  std::vector<uint64_t> field_bits_;       // packed struct
-  std::vector<PackedField> fields_;        // variable packed struct
-  std::vector<uint64_t> list_items_;       // fixed-size lists, outermost first, cumulated
-  std::vector<bool> list_validity_;        // which of them have a bitmap for their items
-  bool items_null_ = false;                // all items are null, no data is stored
-  uint64_t data_bits_ = 0;                 // of the items of one row
+  std::vector<uint64_t> field_bits_;  // packed struct
+  std::vector<PackedField> fields_;   // variable packed struct
+  std::vector<uint64_t> list_items_;  // fixed-size lists, outermost first, cumulated
+  std::vector<bool> list_validity_;   // which of them have a bitmap for their items
+  bool items_null_ = false;           // all items are null, no data is stored
+  uint64_t data_bits_ = 0;            // of the items of one row
 };
 
 }  // namespace lancefs::structural

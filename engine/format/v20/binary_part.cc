@@ -19,7 +19,8 @@ constexpr uint64_t kMaxItems = uint64_t{1} << 24;
 // Offsets and bytes, the bytes possibly compressed as a whole or FSST by value.
 class PlainPart : public BinaryPart {
  public:
-  static Result<std::unique_ptr<BinaryPart>> Make(const PageRef& page, const pb::v20::Binary& binary, uint64_t length, const RowSelection& ranges) {
+  static Result<std::unique_ptr<BinaryPart>> Make(const PageRef& page, const pb::v20::Binary& binary, uint64_t length,
+                                                  const RowSelection& ranges) {
     auto part = std::make_unique<PlainPart>();
     part->page_ = page;
     LANCEFS_ASSIGN_OR_RETURN(part->ends_, EndOffsets::Make(page, binary.indices(), ranges, binary.null_adjustment()));
@@ -29,7 +30,8 @@ class PlainPart : public BinaryPart {
       if (depth > kMaxEncodingDepth || !bytes->nullable().has_no_nulls()) return page.Corrupt("bytes cannot be null");
       bytes = &bytes->nullable().no_nulls().values();
     }
-    if (!bytes->has_flat() || bytes->flat().bits_per_value() != 8) return page.Unsupported("the bytes of strings are not stored as flat bytes");
+    if (!bytes->has_flat() || bytes->flat().bits_per_value() != 8)
+      return page.Unsupported("the bytes of strings are not stored as flat bytes");
     LANCEFS_ASSIGN_OR_RETURN(part->place_, page.Locate(bytes->flat().buffer()));
     const std::string& scheme = bytes->flat().compression().scheme();
     part->scheme_ = scheme == "none" ? "" : scheme;
@@ -72,7 +74,8 @@ class PlainPart : public BinaryPart {
       LANCEFS_ASSIGN_OR_RETURN(all, DecompressBuffer(page_, scheme_, place_, all));
     }
     for (size_t i = 0; i < ends_.num_ranges(); ++i) {
-      if (ends_.last(i) > all.size()) return page_.Corrupt("strings end at " + std::to_string(ends_.last(i)) + " of " + std::to_string(all.size()) + " bytes");
+      if (ends_.last(i) > all.size())
+        return page_.Corrupt("strings end at " + std::to_string(ends_.last(i)) + " of " + std::to_string(all.size()) + " bytes");
       span_of_range_.push_back(0);
     }
     spans_ = {{0, all.size()}};
@@ -159,9 +162,11 @@ class PlainPart : public BinaryPart {
   Status WriteEnds(size_t range, BinaryOutput* out) const {
     const uint64_t next = out->row + 1;
     if (out->large) {
-      return ends_.Convert(range, out->position, reinterpret_cast<int64_t*>(out->offsets) + next, out->row, out->rows, &out->validity);
+      return ends_.Convert(range, out->position, reinterpret_cast<int64_t*>(out->offsets) + next, out->row, out->rows,
+                           &out->validity);
     }
-    return ends_.Convert(range, out->position, reinterpret_cast<int32_t*>(out->offsets) + next, out->row, out->rows, &out->validity);
+    return ends_.Convert(range, out->position, reinterpret_cast<int32_t*>(out->offsets) + next, out->row, out->rows,
+                         &out->validity);
   }
   // The ends inside each range's packed bytes, range after range.
   Result<std::vector<uint64_t>> PackedEnds() const {
@@ -193,12 +198,14 @@ class PlainPart : public BinaryPart {
 // Strings that the writer chose to keep as a dictionary: index 0 is null, k is item k - 1.
 class DictionaryPart : public BinaryPart {
  public:
-  static Result<std::unique_ptr<BinaryPart>> Make(const PageRef& page, const pb::v20::Dictionary& dictionary, const RowSelection& ranges, int depth) {
+  static Result<std::unique_ptr<BinaryPart>> Make(const PageRef& page, const pb::v20::Dictionary& dictionary,
+                                                  const RowSelection& ranges, int depth) {
     auto part = std::make_unique<DictionaryPart>();
     part->page_ = page;
     const pb::v20::ArrayEncoding* indices = &dictionary.indices();
     for (int peeled = 0; indices->has_nullable(); ++peeled) {
-      if (peeled > kMaxEncodingDepth || !indices->nullable().has_no_nulls()) return page.Corrupt("indices of a string dictionary cannot be null");
+      if (peeled > kMaxEncodingDepth || !indices->nullable().has_no_nulls())
+        return page.Corrupt("indices of a string dictionary cannot be null");
       indices = &indices->nullable().no_nulls().values();
     }
     LANCEFS_ASSIGN_OR_RETURN(part->indices_, FixedSource::Make(page, *indices, ranges));
@@ -227,7 +234,8 @@ class DictionaryPart : public BinaryPart {
     uint64_t highest = 0;
     for (const uint64_t key : keys_) highest = std::max(highest, key);
     if (highest > items_->rows()) {
-      return page_.Corrupt("index " + std::to_string(highest) + " in a dictionary of " + std::to_string(items_->rows()) + " items");
+      return page_.Corrupt("index " + std::to_string(highest) + " in a dictionary of " + std::to_string(items_->rows()) +
+                           " items");
     }
     uint64_t total = 0;
     for (const uint64_t key : keys_) total += starts_[key + 1] - starts_[key];
@@ -290,7 +298,8 @@ class DictionaryPart : public BinaryPart {
 // Values that all have the same number of bytes.
 class FixedSizePart : public BinaryPart {
  public:
-  static Result<std::unique_ptr<BinaryPart>> Make(const PageRef& page, const pb::v20::FixedSizeBinary& encoding, const RowSelection& ranges) {
+  static Result<std::unique_ptr<BinaryPart>> Make(const PageRef& page, const pb::v20::FixedSizeBinary& encoding,
+                                                  const RowSelection& ranges) {
     auto part = std::make_unique<FixedSizePart>();
     part->width_ = encoding.byte_width();
     part->rows_ = CountRows(ranges);
@@ -300,7 +309,8 @@ class FixedSizePart : public BinaryPart {
       if (depth > kMaxEncodingDepth || nulls) return page.Corrupt("bytes cannot be null");
       bytes = bytes->has_nullable() ? &bytes->nullable().no_nulls().values() : &bytes->fixed_size_list().items();
     }
-    if (!bytes->has_flat() || bytes->flat().bits_per_value() != 8) return page.Unsupported("the bytes of strings are not stored as flat bytes");
+    if (!bytes->has_flat() || bytes->flat().bits_per_value() != 8)
+      return page.Unsupported("the bytes of strings are not stored as flat bytes");
     RowSelection scaled;
     for (const RowRange& range : ranges) {
       if (range.end > UINT64_MAX / 64 / std::max<uint64_t>(1, part->width_)) return page.Corrupt("too many values");
@@ -363,7 +373,8 @@ class AllNullPart : public BinaryPart {
 // A validity bitmap around one of the others.
 class NullablePart : public BinaryPart {
  public:
-  NullablePart(FixedSource validity, std::unique_ptr<BinaryPart> values) : validity_(std::move(validity)), values_(std::move(values)) {}
+  NullablePart(FixedSource validity, std::unique_ptr<BinaryPart> values)
+      : validity_(std::move(validity)), values_(std::move(values)) {}
   uint64_t rows() const override { return values_->rows(); }
   Status Next(std::vector<ByteRange>* reads) override {
     if (!asked_) validity_.AppendReads(reads);
@@ -395,10 +406,12 @@ class NullablePart : public BinaryPart {
   bool taken_ = false;
 };
 
-Result<std::unique_ptr<BinaryPart>> MakeFsst(const PageRef& page, const pb::v20::Fsst& fsst, uint64_t length, const RowSelection& ranges) {
+Result<std::unique_ptr<BinaryPart>> MakeFsst(const PageRef& page, const pb::v20::Fsst& fsst, uint64_t length,
+                                             const RowSelection& ranges) {
   const pb::v20::ArrayEncoding* inner = &fsst.binary();
   for (int depth = 0; inner->has_nullable(); ++depth) {
-    if (depth > kMaxEncodingDepth || !inner->nullable().has_no_nulls()) return page.Unsupported("nulls around FSST strings are not supported");
+    if (depth > kMaxEncodingDepth || !inner->nullable().has_no_nulls())
+      return page.Unsupported("nulls around FSST strings are not supported");
     inner = &inner->nullable().no_nulls().values();
   }
   if (!inner->has_binary()) return page.Unsupported("FSST around anything but strings is not supported");
@@ -421,7 +434,8 @@ Result<std::unique_ptr<BinaryPart>> MakeBinaryPart(const PageRef& page, const pb
       const pb::v20::Nullable& nullable = encoding.nullable();
       if (nullable.has_all_nulls()) return std::unique_ptr<BinaryPart>(std::make_unique<AllNullPart>(CountRows(ranges)));
       if (!nullable.has_some_nulls()) return MakeBinaryPart(page, nullable.no_nulls().values(), length, ranges, depth + 1);
-      LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<BinaryPart> values, MakeBinaryPart(page, nullable.some_nulls().values(), length, ranges, depth + 1));
+      LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<BinaryPart> values,
+                               MakeBinaryPart(page, nullable.some_nulls().values(), length, ranges, depth + 1));
       LANCEFS_ASSIGN_OR_RETURN(FixedSource validity, FixedSource::Make(page, nullable.some_nulls().validity(), ranges));
       if (validity.bits() != 1) return page.Corrupt("validity is no bitmap");
       return std::unique_ptr<BinaryPart>(std::make_unique<NullablePart>(std::move(validity), std::move(values)));
@@ -432,7 +446,8 @@ Result<std::unique_ptr<BinaryPart>> MakeBinaryPart(const PageRef& page, const pb
     case ArrayEncoding::kFixedSizeBinary: return FixedSizePart::Make(page, encoding.fixed_size_binary(), ranges);
     default: break;
   }
-  return page.Unsupported("encoding " + std::to_string(static_cast<int>(encoding.array_encoding_case())) + " is not supported for strings");
+  return page.Unsupported("encoding " + std::to_string(static_cast<int>(encoding.array_encoding_case())) +
+                          " is not supported for strings");
 }
 
 }  // namespace lancefs::v20

@@ -13,13 +13,13 @@ namespace lancefs::v20 {
 
 // Where parts write their values, one after the other.
 struct BinaryOutput {
-  bool large = false;                        // 64-bit offsets
-  uint8_t* offsets = nullptr;                // rows + 1 of them; the first is set
-  uint8_t* data = nullptr;                   // with kSlack bytes behind it; null: bytes are not wanted
-  uint64_t rows = 0;                         // of all parts
-  uint64_t row = 0;                          // the next value
-  uint64_t position = 0;                     // its first byte
-  std::shared_ptr<arrow::Buffer> validity;   // made at the first null
+  bool large = false;                       // 64-bit offsets
+  uint8_t* offsets = nullptr;               // rows + 1 of them; the first is set
+  uint8_t* data = nullptr;                  // with kSlack bytes behind it; null: bytes are not wanted
+  uint64_t rows = 0;                        // of all parts
+  uint64_t row = 0;                         // the next value
+  uint64_t position = 0;                    // its first byte
+  std::shared_ptr<arrow::Buffer> validity;  // made at the first null
 
   void SetOffset(uint64_t index, uint64_t value) const {
     if (large) {

@@ -31,8 +31,8 @@ class BinaryReader : public Reader {
       out.rows += part->rows();
     }
     if (!out.large && bytes > INT32_MAX) {
-      return Status::TooLarge(std::to_string(out.rows) + " rows hold " + std::to_string(bytes) + " bytes of " + type_->ToString() +
-                              ", more than the 2 GiB of one array; read fewer rows at once");
+      return Status::TooLarge(std::to_string(out.rows) + " rows hold " + std::to_string(bytes) + " bytes of " +
+                              type_->ToString() + ", more than the 2 GiB of one array; read fewer rows at once");
     }
     Bytes whole;
     std::shared_ptr<arrow::Buffer> data;
@@ -62,7 +62,8 @@ Result<std::unique_ptr<Reader>> MakeBinaryReader(const std::shared_ptr<arrow::Da
   std::vector<std::unique_ptr<BinaryPart>> parts;
   parts.reserve(leaves.size());
   for (const LeafPart& leaf : leaves) {
-    LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<BinaryPart> part, MakeBinaryPart(leaf.page, leaf.encoding, leaf.length, leaf.ranges, 0));
+    LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<BinaryPart> part,
+                             MakeBinaryPart(leaf.page, leaf.encoding, leaf.length, leaf.ranges, 0));
     parts.push_back(std::move(part));
   }
   return std::unique_ptr<Reader>(std::make_unique<BinaryReader>(type, std::move(parts)));

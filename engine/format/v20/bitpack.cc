@@ -22,7 +22,8 @@ void UnpackLanes(const uint8_t* packed, uint64_t skip, uint64_t count, uint64_t 
 }
 
 template <typename T>
-void UnpackStream(const uint8_t* packed, uint64_t size, uint64_t bit, uint64_t count, uint64_t width, bool is_signed, uint8_t* out) {
+void UnpackStream(const uint8_t* packed, uint64_t size, uint64_t bit, uint64_t count, uint64_t width, bool is_signed,
+                  uint8_t* out) {
   const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
   for (uint64_t i = 0; i < count; ++i, bit += width) {
     const uint64_t byte = bit / 8;
@@ -43,8 +44,8 @@ void UnpackStream(const uint8_t* packed, uint64_t size, uint64_t bit, uint64_t c
 
 }  // namespace
 
-void UnpackBits(const uint8_t* packed, uint64_t size, uint64_t first_bit, uint64_t count, uint64_t width, uint64_t bits, bool is_signed,
-                uint8_t* out) {
+void UnpackBits(const uint8_t* packed, uint64_t size, uint64_t first_bit, uint64_t count, uint64_t width, uint64_t bits,
+                bool is_signed, uint8_t* out) {
   switch (bits) {
     case 8: return UnpackStream<uint8_t>(packed, size, first_bit, count, width, is_signed, out);
     case 16: return UnpackStream<uint16_t>(packed, size, first_bit, count, width, is_signed, out);

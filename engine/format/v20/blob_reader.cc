@@ -42,7 +42,8 @@ class BlobReader : public Reader {
     out.rows = places_.size();
     uint64_t total = 0;
     for (const Bytes& bytes : bytes_) total += bytes.size();
-    if (!out.large && total > INT32_MAX) return Status::TooLarge(std::to_string(total) + " bytes are more than one array can hold; read fewer rows at once");
+    if (!out.large && total > INT32_MAX)
+      return Status::TooLarge(std::to_string(total) + " bytes are more than one array can hold; read fewer rows at once");
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> data, AllocateOutput(total));
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> offsets, AllocateOutput((out.rows + 1) * (out.large ? 8 : 4)));
     out.offsets = offsets->mutable_data();
@@ -73,12 +74,13 @@ class BlobReader : public Reader {
     for (int64_t i = 0; i < array->length(); ++i) {
       const ByteRange place = places.IsNull(i) ? ByteRange{1, 0} : ByteRange{positions.Value(i), sizes.Value(i)};
       if (place.length != 0 && (place.offset > file_->size() || place.length > file_->size() - place.offset)) {
-        return Status::Corruption("data file " + file_->path() + ": a blob at " + std::to_string(place.offset) + "+" + std::to_string(place.length) +
-                                  " lies beyond the end");
+        return Status::Corruption("data file " + file_->path() + ": a blob at " + std::to_string(place.offset) + "+" +
+                                  std::to_string(place.length) + " lies beyond the end");
       }
       total += place.length;
       // Values may share bytes, so the file's size is no bound.
-      if (total > (uint64_t{1} << 35)) return Status::TooLarge("the selected blobs are too large for one array; read fewer rows at once");
+      if (total > (uint64_t{1} << 35))
+        return Status::TooLarge("the selected blobs are too large for one array; read fewer rows at once");
       places_.push_back(place);
     }
     places_known_ = true;
@@ -97,8 +99,8 @@ class BlobReader : public Reader {
 
 }  // namespace
 
-Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file, const std::shared_ptr<arrow::DataType>& type,
-                                               std::vector<LeafPart> parts) {
+Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file,
+                                               const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts) {
   const auto description = arrow::struct_({arrow::field("position", arrow::uint64()), arrow::field("size", arrow::uint64())});
   // Asked for as descriptions, they are what the pages hold.
   if (type->id() == arrow::Type::STRUCT && type->num_fields() == 2) return MakeFixedReader(type, std::move(parts));

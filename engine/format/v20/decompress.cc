@@ -70,7 +70,8 @@ Result<Bytes> Zstd(const Bytes& bytes) {
   Bytes plain = Bytes::Allocate(length, &data);
   const size_t got = ZSTD_decompress(data, length, bytes.data() + 8, bytes.size() - 8);
   if (ZSTD_isError(got)) return Status::Corruption(std::string("bad zstd frame: ") + ZSTD_getErrorName(got));
-  if (got != length) return Status::Corruption("a zstd frame holds " + std::to_string(got) + " bytes, not " + std::to_string(length));
+  if (got != length)
+    return Status::Corruption("a zstd frame holds " + std::to_string(got) + " bytes, not " + std::to_string(length));
   return plain;
 }
 
@@ -103,7 +104,8 @@ Result<Bytes> DecompressBuffer(const PageRef& page, const std::string& scheme, c
   if (last->offset == place.offset && place.length != 0) return last->plain;
   Result<Bytes> plain = Decompress(scheme, bytes);
   if (!plain.ok()) {
-    return plain.status().Is(StatusCode::kNotSupported) ? page.Unsupported(plain.status().message()) : page.Corrupt(plain.status().message());
+    return plain.status().Is(StatusCode::kNotSupported) ? page.Unsupported(plain.status().message())
+                                                        : page.Corrupt(plain.status().message());
   }
   last->offset = place.offset;
   last->plain = *plain;

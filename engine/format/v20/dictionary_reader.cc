@@ -32,7 +32,8 @@ class DictionaryReader : public Reader {
     if (encoding->has_dictionary()) {
       LANCEFS_RETURN_NOT_OK(AddDictionary(leaf, encoding->dictionary(), &part));
     } else if (!encoding->has_nullable()) {
-      return leaf.page.Unsupported("encoding " + std::to_string(static_cast<int>(encoding->array_encoding_case())) + " is not supported for dictionaries");
+      return leaf.page.Unsupported("encoding " + std::to_string(static_cast<int>(encoding->array_encoding_case())) +
+                                   " is not supported for dictionaries");
     }
     rows_ += part.rows;
     if (rows_ > (uint64_t{1} << 40)) return leaf.page.Corrupt("too many values");
@@ -61,7 +62,8 @@ class DictionaryReader : public Reader {
 
   Result<std::shared_ptr<arrow::Array>> Decode() override {
     LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<arrow::Array> dictionary, Unify());
-    const auto width = static_cast<uint64_t>(static_cast<const arrow::FixedWidthType&>(*dictionary_type_.index_type()).bit_width()) / 8;
+    const auto width =
+        static_cast<uint64_t>(static_cast<const arrow::FixedWidthType&>(*dictionary_type_.index_type()).bit_width()) / 8;
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> keys, AllocateOutput(rows_ * width));
     std::memset(keys->mutable_data(), 0, static_cast<size_t>(keys->size()));
     std::shared_ptr<arrow::Buffer> validity;
@@ -81,14 +83,15 @@ class DictionaryReader : public Reader {
     PageRef page;
     uint64_t rows = 0;
     FixedSource keys;
-    std::unique_ptr<Reader> items;      // null: all rows are null
-    std::vector<uint64_t> new_key;      // of every item
+    std::unique_ptr<Reader> items;  // null: all rows are null
+    std::vector<uint64_t> new_key;  // of every item
   };
 
   Status AddDictionary(const LeafPart& leaf, const pb::v20::Dictionary& dictionary, Part* part) {
     const pb::v20::ArrayEncoding* keys = &dictionary.indices();
     for (int depth = 0; keys->has_nullable(); ++depth) {
-      if (depth > kMaxEncodingDepth || !keys->nullable().has_no_nulls()) return leaf.page.Unsupported("dictionary keys with nulls are not supported");
+      if (depth > kMaxEncodingDepth || !keys->nullable().has_no_nulls())
+        return leaf.page.Unsupported("dictionary keys with nulls are not supported");
       keys = &keys->nullable().no_nulls().values();
     }
     LANCEFS_ASSIGN_OR_RETURN(part->keys, FixedSource::Make(leaf.page, *keys, leaf.ranges));
@@ -117,11 +120,13 @@ class DictionaryReader : public Reader {
     const bool is_signed = arrow::is_signed_integer(dictionary_type_.index_type()->id());
     if (dictionaries.size() == 1) {
       if (key_bits < 64 && dictionaries[0]->length() > int64_t{1} << (key_bits - (is_signed ? 1 : 0))) {
-        return with_items[0]->page.Corrupt(std::to_string(dictionaries[0]->length()) + " dictionary items are more than the keys can name");
+        return with_items[0]->page.Corrupt(std::to_string(dictionaries[0]->length()) +
+                                           " dictionary items are more than the keys can name");
       }
       return dictionaries[0];
     }
-    LANCEFS_ARROW_ASSIGN(std::unique_ptr<arrow::DictionaryUnifier> unifier, arrow::DictionaryUnifier::Make(dictionary_type_.value_type()));
+    LANCEFS_ARROW_ASSIGN(std::unique_ptr<arrow::DictionaryUnifier> unifier,
+                         arrow::DictionaryUnifier::Make(dictionary_type_.value_type()));
     for (size_t i = 0; i < dictionaries.size(); ++i) {
       std::shared_ptr<arrow::Buffer> transposed;
       LANCEFS_ARROW_NOT_OK(unifier->Unify(*dictionaries[i], &transposed));
@@ -130,12 +135,14 @@ class DictionaryReader : public Reader {
     }
     std::shared_ptr<arrow::Array> unified;
     const arrow::Status status = unifier->GetResultWithIndexType(dictionary_type_.index_type(), &unified);
-    if (!status.ok()) return Status::TooLarge("the dictionaries of the selected rows are too large together; read fewer rows at once");
+    if (!status.ok())
+      return Status::TooLarge("the dictionaries of the selected rows are too large together; read fewer rows at once");
     return unified;
   }
 
   // The items without nulls, and where each of them went.
-  static Result<std::shared_ptr<arrow::Array>> DropNulls(const std::shared_ptr<arrow::Array>& items, std::vector<uint64_t>* new_key) {
+  static Result<std::shared_ptr<arrow::Array>> DropNulls(const std::shared_ptr<arrow::Array>& items,
+                                                         std::vector<uint64_t>* new_key) {
     new_key->resize(static_cast<size_t>(items->length()));
     uint64_t next = 0;
     for (int64_t i = 0; i < items->length(); ++i) (*new_key)[static_cast<size_t>(i)] = items->IsNull(i) ? kNullKey : next++;
@@ -159,7 +166,8 @@ class DictionaryReader : public Reader {
       uint64_t key = kNullKey;
       if (part.items != nullptr) {
         if (keys[i] >= part.new_key.size()) {
-          return part.page.Corrupt("key " + std::to_string(keys[i]) + " in a dictionary of " + std::to_string(part.new_key.size()) + " items");
+          return part.page.Corrupt("key " + std::to_string(keys[i]) + " in a dictionary of " +
+                                   std::to_string(part.new_key.size()) + " items");
         }
         key = part.new_key[keys[i]];
       }

@@ -29,7 +29,8 @@ Result<uint64_t> BitsOf(const arrow::DataType& type, int depth) {
     uint64_t bits = 0;
     for (const auto& child : type.fields()) {
       LANCEFS_ASSIGN_OR_RETURN(const uint64_t child_bits, BitsOf(*child->type(), depth + 1));
-      if (child_bits % 8 != 0) return Status::NotSupported("packed structs of " + child->type()->ToString() + " are not supported");
+      if (child_bits % 8 != 0)
+        return Status::NotSupported("packed structs of " + child->type()->ToString() + " are not supported");
       bits += child_bits;
     }
     return bits;
@@ -38,7 +39,8 @@ Result<uint64_t> BitsOf(const arrow::DataType& type, int depth) {
     const auto& list = static_cast<const arrow::FixedSizeListType&>(type);
     LANCEFS_ASSIGN_OR_RETURN(const uint64_t item_bits, BitsOf(*list.value_type(), depth + 1));
     const auto size = static_cast<uint64_t>(list.list_size());
-    if (item_bits != 0 && size > (uint64_t{1} << 34) / item_bits) return Status::NotSupported("the type " + type.ToString() + " is too wide");
+    if (item_bits != 0 && size > (uint64_t{1} << 34) / item_bits)
+      return Status::NotSupported("the type " + type.ToString() + " is too wide");
     return item_bits * size;
   }
   if (!arrow::is_fixed_width(type.id()) || type.id() == arrow::Type::DICTIONARY || type.id() == arrow::Type::EXTENSION) {
@@ -79,7 +81,8 @@ class FixedPart {
     FixedPart part;
     part.rows_ = CountRows(leaf.ranges);
     part.validity_.resize(shape.levels.size());
-    if (leaf.length > UINT64_MAX / 4 / std::max<uint64_t>(1, shape.multiplicity.back())) return leaf.page.Corrupt("too many values");
+    if (leaf.length > UINT64_MAX / 4 / std::max<uint64_t>(1, shape.multiplicity.back()))
+      return leaf.page.Corrupt("too many values");
     LANCEFS_RETURN_NOT_OK(part.Parse(shape, leaf));
     return part;
   }
@@ -129,7 +132,8 @@ class FixedPart {
           return Status::OK();
         }
         if (nullable.has_some_nulls()) {
-          if (multiplicity != shape.multiplicity[level] || HasValidity(level)) return page.Corrupt("validity stands where the type has none");
+          if (multiplicity != shape.multiplicity[level] || HasValidity(level))
+            return page.Corrupt("validity stands where the type has none");
           LANCEFS_ASSIGN_OR_RETURN(validity_[level].bits,
                                    FixedSource::Make(page, nullable.some_nulls().validity(), Scale(leaf.ranges, multiplicity)));
           if (validity_[level].bits.bits() != 1) return page.Corrupt("validity is no bitmap");
@@ -140,7 +144,8 @@ class FixedPart {
         const uint64_t dimension = encoding->fixed_size_list().dimension();
         const bool in_type = level + 1 < shape.levels.size();
         if (in_type && dimension != shape.dimension(level)) {
-          return page.Corrupt("lists of " + std::to_string(dimension) + " items, the type says " + std::to_string(shape.dimension(level)));
+          return page.Corrupt("lists of " + std::to_string(dimension) + " items, the type says " +
+                              std::to_string(shape.dimension(level)));
         }
         if (dimension != 0 && multiplicity > (uint64_t{1} << 34) / dimension) return page.Corrupt("lists are too long");
         multiplicity *= dimension;
@@ -159,18 +164,21 @@ class FixedPart {
     RowSelection ranges = Scale(leaf.ranges, multiplicity);
     const uint64_t row_bits = shape.leaf_bits * shape.multiplicity.back();
     if (encoding.has_packed_struct()) {
-      if (multiplicity == 0 || shape.leaf()->id() != arrow::Type::STRUCT) return page.Corrupt("a packed struct stands where the type has none");
+      if (multiplicity == 0 || shape.leaf()->id() != arrow::Type::STRUCT)
+        return page.Corrupt("a packed struct stands where the type has none");
       if (encoding.packed_struct().inner_size() != shape.leaf()->num_fields()) {
-        return page.Unsupported("a packed struct of " + std::to_string(encoding.packed_struct().inner_size()) + " fields can only be read with all of them");
+        return page.Unsupported("a packed struct of " + std::to_string(encoding.packed_struct().inner_size()) +
+                                " fields can only be read with all of them");
       }
-      LANCEFS_ASSIGN_OR_RETURN(values_, FixedSource::MakeFlat(page, encoding.packed_struct().buffer(), row_bits / multiplicity, std::move(ranges)));
+      LANCEFS_ASSIGN_OR_RETURN(
+          values_, FixedSource::MakeFlat(page, encoding.packed_struct().buffer(), row_bits / multiplicity, std::move(ranges)));
     } else {
       if (shape.leaf()->id() == arrow::Type::STRUCT) return page.Unsupported("the struct is not stored packed");
       LANCEFS_ASSIGN_OR_RETURN(values_, FixedSource::Make(page, encoding, std::move(ranges)));
     }
     if (values_.bits() * multiplicity != row_bits) {
-      return page.Corrupt("rows of " + std::to_string(multiplicity) + " x " + std::to_string(values_.bits()) + " bits, the type " +
-                          shape.levels[0]->ToString() + " has " + std::to_string(row_bits));
+      return page.Corrupt("rows of " + std::to_string(multiplicity) + " x " + std::to_string(values_.bits()) +
+                          " bits, the type " + shape.levels[0]->ToString() + " has " + std::to_string(row_bits));
     }
     has_values_ = true;
     return Status::OK();
@@ -232,7 +240,8 @@ class FixedReader : public Reader {
       const bool byte_wise = shape_.leaf()->id() == arrow::Type::FIXED_SIZE_BINARY || shape_.leaf()->id() == arrow::Type::STRUCT;
       if (byte_wise || reinterpret_cast<uintptr_t>(whole.data()) % width == 0) return ToArrowBuffer(std::move(whole));
     }
-    if (per_row != 0 && rows_ > (uint64_t{1} << 60) / per_row) return Status::TooLarge("the selection holds too many values for one array");
+    if (per_row != 0 && rows_ > (uint64_t{1} << 60) / per_row)
+      return Status::TooLarge("the selection holds too many values for one array");
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> out, AllocateOutput((rows_ * per_row + 7) / 8));
     uint8_t* data = out->mutable_data();
     if (shape_.leaf_bits == 1) std::memset(data, 0, static_cast<size_t>(out->size()));
@@ -265,8 +274,8 @@ class FixedReader : public Reader {
   }
 
   // Rows of concatenated values into columns. REQUIRES: the type passed BitsOf.
-  static Result<std::shared_ptr<arrow::ArrayData>> Unpack(const std::shared_ptr<arrow::DataType>& type, const uint8_t* rows, uint64_t stride,
-                                                          int64_t length) {
+  static Result<std::shared_ptr<arrow::ArrayData>> Unpack(const std::shared_ptr<arrow::DataType>& type, const uint8_t* rows,
+                                                          uint64_t stride, int64_t length) {
     std::vector<std::shared_ptr<arrow::ArrayData>> children;
     for (const auto& field : type->fields()) {
       LANCEFS_ASSIGN_OR_RETURN(const uint64_t bits, BitsOf(*field->type(), 0));
@@ -294,11 +303,12 @@ class FixedReader : public Reader {
   }
 
   // A child's values, which may be fixed-size lists or structs in turn.
-  static Result<std::shared_ptr<arrow::ArrayData>> Wrap(const std::shared_ptr<arrow::DataType>& type, const std::shared_ptr<arrow::Buffer>& values,
-                                                        int64_t length) {
+  static Result<std::shared_ptr<arrow::ArrayData>> Wrap(const std::shared_ptr<arrow::DataType>& type,
+                                                        const std::shared_ptr<arrow::Buffer>& values, int64_t length) {
     if (type->id() == arrow::Type::FIXED_SIZE_LIST) {
       const auto& list = static_cast<const arrow::FixedSizeListType&>(*type);
-      LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::ArrayData> items, Wrap(list.value_type(), values, length * list.list_size()));
+      LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::ArrayData> items,
+                               Wrap(list.value_type(), values, length * list.list_size()));
       return arrow::ArrayData::Make(type, length, {nullptr}, {std::move(items)}, 0);
     }
     if (type->id() == arrow::Type::STRUCT) {
@@ -327,7 +337,8 @@ Result<std::unique_ptr<Reader>> MakeFixedReader(const std::shared_ptr<arrow::Dat
     parts.push_back(std::move(part));
     rows += parts.back().rows();
     // All-null pages have no bytes that would bound their length.
-    if (rows > (uint64_t{1} << 40) / std::max<uint64_t>(1, shape.multiplicity.back())) return leaf.page.Corrupt("too many values");
+    if (rows > (uint64_t{1} << 40) / std::max<uint64_t>(1, shape.multiplicity.back()))
+      return leaf.page.Corrupt("too many values");
   }
   return std::unique_ptr<Reader>(std::make_unique<FixedReader>(std::move(shape), std::move(parts)));
 }

@@ -28,7 +28,8 @@ class FsstDecoder {
     for (size_t code = 0; code < count && code < kEscape; ++code) {
       decoder.symbols_[code] = LoadLittleEndian<uint64_t>(table.data() + 8 + code * 8);
       decoder.lengths_[code] = table[8 + count * 8 + code];
-      if (decoder.lengths_[code] < 1 || decoder.lengths_[code] > 8) return Status::Corruption("an FSST symbol of impossible length");
+      if (decoder.lengths_[code] < 1 || decoder.lengths_[code] > 8)
+        return Status::Corruption("an FSST symbol of impossible length");
     }
     return decoder;
   }

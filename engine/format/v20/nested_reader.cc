@@ -18,15 +18,19 @@ Result<const pb::v20::List*> FindList(const PageRef& page, const pb::v20::ArrayE
   const pb::v20::ArrayEncoding* inner = &encoding;
   for (int depth = 0; inner->has_nullable(); ++depth) {
     if (inner->nullable().has_all_nulls()) return static_cast<const pb::v20::List*>(nullptr);
-    if (depth > kMaxEncodingDepth || !inner->nullable().has_no_nulls()) return page.Unsupported("lists with a validity bitmap are not supported");
+    if (depth > kMaxEncodingDepth || !inner->nullable().has_no_nulls())
+      return page.Unsupported("lists with a validity bitmap are not supported");
     inner = &inner->nullable().no_nulls().values();
   }
-  if (!inner->has_list()) return page.Unsupported("encoding " + std::to_string(static_cast<int>(inner->array_encoding_case())) + " is not supported for lists");
+  if (!inner->has_list())
+    return page.Unsupported("encoding " + std::to_string(static_cast<int>(inner->array_encoding_case())) +
+                            " is not supported for lists");
   return &inner->list();
 }
 
 Result<std::shared_ptr<const ItemsBefore>> LoadItemsBefore(const PageRef& first) {
-  if (auto state = first.file->CachedPageState(first.column, kItemsBeforeSlot)) return std::static_pointer_cast<const ItemsBefore>(state);
+  if (auto state = first.file->CachedPageState(first.column, kItemsBeforeSlot))
+    return std::static_pointer_cast<const ItemsBefore>(state);
   auto before = std::make_shared<ItemsBefore>(1, 0);
   PageRef page = first;
   for (page.page = 0; page.page < first.info->pages.size(); ++page.page) {
@@ -90,7 +94,8 @@ class ListReader : public Reader {
     }
     RowSelection items;
     for (const Part& part : parts_) {
-      for (size_t i = 0; i < part.ends.num_ranges(); ++i) AddRange(&items, part.first_item + part.ends.first(i), part.first_item + part.ends.last(i));
+      for (size_t i = 0; i < part.ends.num_ranges(); ++i)
+        AddRange(&items, part.first_item + part.ends.first(i), part.first_item + part.ends.last(i));
     }
     LANCEFS_ASSIGN_OR_RETURN(child_, MakeReader(context_, field_->children[0], std::move(items)));
     return Status::OK();
@@ -100,7 +105,8 @@ class ListReader : public Reader {
     if (!taken_) LANCEFS_RETURN_NOT_OK(ConvertOffsets());  // nothing had to be read
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Array> items, child_->Decode());
     const int64_t nulls = validity_ == nullptr ? 0 : arrow::kUnknownNullCount;
-    return arrow::MakeArray(arrow::ArrayData::Make(field_->type, static_cast<int64_t>(rows_), {validity_, offsets_}, {items->data()}, nulls));
+    return arrow::MakeArray(
+        arrow::ArrayData::Make(field_->type, static_cast<int64_t>(rows_), {validity_, offsets_}, {items->data()}, nulls));
   }
 
  private:
@@ -124,8 +130,10 @@ class ListReader : public Reader {
     part.all_null = list == nullptr;
     if (list != nullptr) {
       part.num_items = list->num_items();
-      if (list->null_offset_adjustment() <= list->num_items()) return page.page.Corrupt("the list offsets cannot tell nulls from lengths");
-      LANCEFS_ASSIGN_OR_RETURN(part.ends, EndOffsets::Make(page.page, list->offsets(), page.ranges, list->null_offset_adjustment()));
+      if (list->null_offset_adjustment() <= list->num_items())
+        return page.page.Corrupt("the list offsets cannot tell nulls from lengths");
+      LANCEFS_ASSIGN_OR_RETURN(part.ends,
+                               EndOffsets::Make(page.page, list->offsets(), page.ranges, list->null_offset_adjustment()));
     }
     rows_ += part.rows;
     parts_.push_back(std::move(part));
@@ -136,10 +144,12 @@ class ListReader : public Reader {
     uint64_t items = 0;
     for (const Part& part : parts_) items += part.ends.total();
     if (!large_ && items > INT32_MAX) {
-      return Status::TooLarge(std::to_string(rows_) + " lists hold " + std::to_string(items) + " items, more than one array can; read fewer rows at once");
+      return Status::TooLarge(std::to_string(rows_) + " lists hold " + std::to_string(items) +
+                              " items, more than one array can; read fewer rows at once");
     }
     LANCEFS_ASSIGN_OR_RETURN(offsets_, AllocateOutput((rows_ + 1) * (large_ ? 8 : 4)));
-    return large_ ? ConvertAll(reinterpret_cast<int64_t*>(offsets_->mutable_data())) : ConvertAll(reinterpret_cast<int32_t*>(offsets_->mutable_data()));
+    return large_ ? ConvertAll(reinterpret_cast<int64_t*>(offsets_->mutable_data()))
+                  : ConvertAll(reinterpret_cast<int32_t*>(offsets_->mutable_data()));
   }
 
   template <typename Offset>

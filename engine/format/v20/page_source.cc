@@ -50,7 +50,8 @@ Result<FixedSource> FixedSource::Make(const PageRef& page, const pb::v20::ArrayE
     case ArrayEncoding::kFlat: {
       const std::string& scheme = encoding.flat().compression().scheme();
       LANCEFS_ASSIGN_OR_RETURN(const ByteRange place, page.Locate(encoding.flat().buffer()));
-      if (scheme.empty() || scheme == "none") return MakeFlat(page, encoding.flat().buffer(), encoding.flat().bits_per_value(), std::move(ranges));
+      if (scheme.empty() || scheme == "none")
+        return MakeFlat(page, encoding.flat().buffer(), encoding.flat().bits_per_value(), std::move(ranges));
       FixedSource source;
       source.page_ = page;
       source.kind_ = Kind::kCompressed;
@@ -67,8 +68,9 @@ Result<FixedSource> FixedSource::Make(const PageRef& page, const pb::v20::ArrayE
     }
     case ArrayEncoding::kBitpacked: {
       const pb::v20::Bitpacked& packed = encoding.bitpacked();
-      LANCEFS_ASSIGN_OR_RETURN(FixedSource source, MakePacked(page, packed.buffer(), Kind::kBitpacked, packed.compressed_bits_per_value(),
-                                                              packed.uncompressed_bits_per_value(), std::move(ranges)));
+      LANCEFS_ASSIGN_OR_RETURN(FixedSource source,
+                               MakePacked(page, packed.buffer(), Kind::kBitpacked, packed.compressed_bits_per_value(),
+                                          packed.uncompressed_bits_per_value(), std::move(ranges)));
       source.signed_ = packed.is_signed();
       return source;
     }
@@ -79,10 +81,12 @@ Result<FixedSource> FixedSource::Make(const PageRef& page, const pb::v20::ArrayE
     }
     default: break;
   }
-  return page.Unsupported("encoding " + std::to_string(static_cast<int>(encoding.array_encoding_case())) + " is not supported for fixed-width values");
+  return page.Unsupported("encoding " + std::to_string(static_cast<int>(encoding.array_encoding_case())) +
+                          " is not supported for fixed-width values");
 }
 
-Result<FixedSource> FixedSource::MakeFlat(const PageRef& page, const pb::v20::Buffer& buffer, uint64_t bits, RowSelection ranges) {
+Result<FixedSource> FixedSource::MakeFlat(const PageRef& page, const pb::v20::Buffer& buffer, uint64_t bits,
+                                          RowSelection ranges) {
   FixedSource source;
   source.page_ = page;
   LANCEFS_ASSIGN_OR_RETURN(source.buffer_, page.Locate(buffer));
@@ -125,7 +129,8 @@ Status FixedSource::PlanSpans() {
   span_of_range_.reserve(ranges_.size());
   for (const RowRange& range : ranges_) {
     // The bound keeps the products below from overflowing.
-    if (packed_bits_ != 0 && range.end > (UINT64_MAX - 64 * kFastLanesBlock) / (packed_bits_ + 1)) return page_.Corrupt("too many values");
+    if (packed_bits_ != 0 && range.end > (UINT64_MAX - 64 * kFastLanesBlock) / (packed_bits_ + 1))
+      return page_.Corrupt("too many values");
     const auto [start, end] = BytesOf(range);
     if (end > buffer_.length) {
       return page_.Corrupt("values up to " + std::to_string(range.end) + " of " + std::to_string(packed_bits_) + " bits need " +
@@ -166,7 +171,8 @@ Status FixedSource::Take(Answers* answers) {
   for (const RowRange& range : ranges_) {
     if (bits_ != 0 && range.end > UINT64_MAX / 2 / bits_) return page_.Corrupt("too many values");
     if (BytesOf(range).second > plain_.size()) {
-      return page_.Corrupt("values up to " + std::to_string(range.end) + " are wanted but the buffer has only " + std::to_string(plain_.size()) + " bytes");
+      return page_.Corrupt("values up to " + std::to_string(range.end) + " are wanted but the buffer has only " +
+                           std::to_string(plain_.size()) + " bytes");
     }
   }
   return Status::OK();

@@ -85,8 +85,8 @@ class FixedSource {
     Bytes bytes;
   };
 
-  static Result<FixedSource> MakePacked(const PageRef& page, const pb::v20::Buffer& buffer, Kind kind, uint64_t packed_bits, uint64_t bits,
-                                        RowSelection ranges);
+  static Result<FixedSource> MakePacked(const PageRef& page, const pb::v20::Buffer& buffer, Kind kind, uint64_t packed_bits,
+                                        uint64_t bits, RowSelection ranges);
   // The bytes of the buffer that hold `range`.
   std::pair<uint64_t, uint64_t> BytesOf(const RowRange& range) const;
   Status PlanSpans();

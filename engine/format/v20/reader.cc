@@ -86,8 +86,10 @@ void AddRange(RowSelection* rows, uint64_t start, uint64_t end) {
 }
 
 Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size) {
-  if (size > kMaxOutput) return Status::TooLarge("the selection needs " + std::to_string(size) + " bytes in one array; read fewer rows at once");
-  LANCEFS_ARROW_ASSIGN(std::unique_ptr<arrow::ResizableBuffer> buffer, arrow::AllocateResizableBuffer(static_cast<int64_t>(size + kSlack)));
+  if (size > kMaxOutput)
+    return Status::TooLarge("the selection needs " + std::to_string(size) + " bytes in one array; read fewer rows at once");
+  LANCEFS_ARROW_ASSIGN(std::unique_ptr<arrow::ResizableBuffer> buffer,
+                       arrow::AllocateResizableBuffer(static_cast<int64_t>(size + kSlack)));
   LANCEFS_ARROW_NOT_OK(buffer->Resize(static_cast<int64_t>(size), false));
   return std::shared_ptr<arrow::Buffer>(std::move(buffer));
 }
@@ -125,7 +127,8 @@ Result<std::vector<PagePart>> SplitByPages(const std::shared_ptr<LanceFile>& fil
   return parts;
 }
 
-Result<EndOffsets> EndOffsets::Make(const PageRef& page, const pb::v20::ArrayEncoding& encoding, const RowSelection& rows, uint64_t adjustment) {
+Result<EndOffsets> EndOffsets::Make(const PageRef& page, const pb::v20::ArrayEncoding& encoding, const RowSelection& rows,
+                                    uint64_t adjustment) {
   EndOffsets offsets;
   offsets.page_ = page;
   offsets.adjustment_ = adjustment;
@@ -174,7 +177,8 @@ Status EndOffsets::Take(Answers* answers, uint64_t limit) {
     used += range.rows + (range.has_previous ? 1 : 0);
     range.last = Normalize(LoadLittleEndian<uint64_t>(here + (range.rows - 1) * 8));
     if (range.last < range.first || range.last > limit) {
-      return page_.Corrupt("offsets from " + std::to_string(range.first) + " to " + std::to_string(range.last) + " in " + std::to_string(limit));
+      return page_.Corrupt("offsets from " + std::to_string(range.first) + " to " + std::to_string(range.last) + " in " +
+                           std::to_string(limit));
     }
     total_ += range.last - range.first;
   }
@@ -202,9 +206,11 @@ Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Fie
     return MakeNullReader(field, CountRows(rows));
   }
   const auto info = context->infos.find(column->second);
-  if (info == context->infos.end()) return Status::Internal("the metadata of column " + std::to_string(column->second) + " was not read");
+  if (info == context->infos.end())
+    return Status::Internal("the metadata of column " + std::to_string(column->second) + " was not read");
   LANCEFS_ASSIGN_OR_RETURN(std::vector<PagePart> parts, SplitByPages(context->file, info->second, column->second, rows));
-  if (field.type->id() == arrow::Type::LIST || field.type->id() == arrow::Type::LARGE_LIST) return MakeListReader(context, field, std::move(parts));
+  if (field.type->id() == arrow::Type::LIST || field.type->id() == arrow::Type::LARGE_LIST)
+    return MakeListReader(context, field, std::move(parts));
   if (field.type->id() == arrow::Type::MAP) return Status::NotSupported("maps cannot stand in 2.0 files");
   LANCEFS_ASSIGN_OR_RETURN(std::vector<LeafPart> leaves, LeafParts(std::move(parts)));
   if (IsBlobColumn(*info->second)) return MakeBlobReader(context->file, field.type, std::move(leaves));

@@ -47,8 +47,8 @@ struct LeafPart {
 // What readers need to know of where they stand; lists keep it, as they make their children late.
 struct Surroundings {
   std::shared_ptr<LanceFile> file;
-  Field root;              // fields below it are named by reference
-  FieldColumns columns;    // of the root and all below it
+  Field root;            // fields below it are named by reference
+  FieldColumns columns;  // of the root and all below it
   ColumnInfos infos;
 };
 using ReadContext = std::shared_ptr<const Surroundings>;
@@ -64,8 +64,8 @@ Result<std::unique_ptr<Reader>> MakeFixedReader(const std::shared_ptr<arrow::Dat
 Result<std::unique_ptr<Reader>> MakeBinaryReader(const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 Result<std::unique_ptr<Reader>> MakeDictionaryReader(const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 // The bytes of blobs, or their {position, size} where `type` is such a struct.
-Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file, const std::shared_ptr<arrow::DataType>& type,
-                                               std::vector<LeafPart> parts);
+Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file,
+                                               const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 
 // Adds [start, end) to a sorted selection, joining neighbours.
 void AddRange(RowSelection* rows, uint64_t start, uint64_t end);
@@ -76,7 +76,8 @@ Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size);
 // out[i] = base + (end of value i - first). Sets `*nulls` to the number of nulls.
 // False: the ends descend; then `out` is garbage.
 template <typename Offset>
-bool ConvertEnds(const uint8_t* raw, uint64_t count, uint64_t adjustment, uint64_t first, uint64_t base, Offset* out, uint64_t* nulls) {
+bool ConvertEnds(const uint8_t* raw, uint64_t count, uint64_t adjustment, uint64_t first, uint64_t base, Offset* out,
+                 uint64_t* nulls) {
   uint64_t previous = first;
   uint64_t found = 0;
   bool descends = false;
@@ -97,7 +98,8 @@ bool ConvertEnds(const uint8_t* raw, uint64_t count, uint64_t adjustment, uint64
 class EndOffsets {
  public:
   // `rows` counts the page's values.
-  static Result<EndOffsets> Make(const PageRef& page, const pb::v20::ArrayEncoding& encoding, const RowSelection& rows, uint64_t adjustment);
+  static Result<EndOffsets> Make(const PageRef& page, const pb::v20::ArrayEncoding& encoding, const RowSelection& rows,
+                                 uint64_t adjustment);
   void AppendReads(std::vector<ByteRange>* reads) const { source_.AppendReads(reads); }
   // Reads the ends of every range. Errors: kCorruption when one lies above `limit` or they descend at the borders.
   Status Take(Answers* answers, uint64_t limit);
@@ -112,7 +114,8 @@ class EndOffsets {
 
   // Converts range `index`; sets bits of nulls to 0 in `*validity` (allocated with `bitmap_rows` ones at the first null).
   template <typename Offset>
-  Status Convert(size_t index, uint64_t base, Offset* out, uint64_t row, uint64_t bitmap_rows, std::shared_ptr<arrow::Buffer>* validity) const;
+  Status Convert(size_t index, uint64_t base, Offset* out, uint64_t row, uint64_t bitmap_rows,
+                 std::shared_ptr<arrow::Buffer>* validity) const;
 
  private:
   struct Range {
@@ -141,7 +144,8 @@ Status EndOffsets::Convert(size_t index, uint64_t base, Offset* out, uint64_t ro
                            std::shared_ptr<arrow::Buffer>* validity) const {
   const Range& range = ranges_[index];
   uint64_t nulls = 0;
-  if (!ConvertEnds<Offset>(range.raw, range.rows, adjustment_, range.first, base, out, &nulls)) return page_.Corrupt("the offsets descend");
+  if (!ConvertEnds<Offset>(range.raw, range.rows, adjustment_, range.first, base, out, &nulls))
+    return page_.Corrupt("the offsets descend");
   if (nulls == 0) return Status::OK();
   if (*validity == nullptr) {
     LANCEFS_ASSIGN_OR_RETURN(*validity, AllocateOnes(bitmap_rows));

@@ -32,7 +32,8 @@ Status CheckField(const std::string& name, const Field& field, FileVersion versi
   if (field.IsPackedStruct()) return CheckPacked(name, field, version);
   if (id == arrow::Type::MAP && version != FileVersion::kV2_2) return Unsupported(name, field, version, "maps need version 2.2");
   const bool is_list = id == arrow::Type::LIST || id == arrow::Type::LARGE_LIST || id == arrow::Type::MAP;
-  if (in_fixed_list && is_list) return Unsupported(name, field, version, "lists inside of fixed-size lists are not supported by Lance");
+  if (in_fixed_list && is_list)
+    return Unsupported(name, field, version, "lists inside of fixed-size lists are not supported by Lance");
   if (id == arrow::Type::FIXED_SIZE_LIST && field.children.empty()) {
     const arrow::DataType* item = field.type.get();
     while (item->id() == arrow::Type::FIXED_SIZE_LIST) item = item->field(0)->type().get();
@@ -41,7 +42,8 @@ Status CheckField(const std::string& name, const Field& field, FileVersion versi
     }
   }
   const bool struct_items = id == arrow::Type::FIXED_SIZE_LIST && !field.children.empty();
-  if (struct_items && version != FileVersion::kV2_2) return Unsupported(name, field, version, "fixed-size lists of structs need version 2.2");
+  if (struct_items && version != FileVersion::kV2_2)
+    return Unsupported(name, field, version, "fixed-size lists of structs need version 2.2");
   for (const Field& child : field.children) {
     LANCEFS_RETURN_NOT_OK(CheckField(name + "." + child.name, child, version, in_fixed_list || struct_items));
   }
@@ -59,8 +61,8 @@ bool SameStorage(const arrow::DataType& a, const arrow::DataType& b) {
     return left.index_type()->Equals(right.index_type()) && SameStorage(*left.value_type(), *right.value_type());
   }
   if (a.num_fields() == 0) return a.Equals(b);
-  if (a.id() == arrow::Type::FIXED_SIZE_LIST &&
-      static_cast<const arrow::FixedSizeListType&>(a).list_size() != static_cast<const arrow::FixedSizeListType&>(b).list_size()) {
+  if (a.id() == arrow::Type::FIXED_SIZE_LIST && static_cast<const arrow::FixedSizeListType&>(a).list_size() !=
+                                                    static_cast<const arrow::FixedSizeListType&>(b).list_size()) {
     return false;
   }
   for (int i = 0; i < a.num_fields(); ++i) {
@@ -71,8 +73,10 @@ bool SameStorage(const arrow::DataType& a, const arrow::DataType& b) {
 
 // Whether casting only turns views into their base types.
 bool DiffersByViews(const arrow::DataType& from, const arrow::DataType& to) {
-  const bool strings = from.id() == arrow::Type::STRING_VIEW && (to.id() == arrow::Type::STRING || to.id() == arrow::Type::LARGE_STRING);
-  const bool binary = from.id() == arrow::Type::BINARY_VIEW && (to.id() == arrow::Type::BINARY || to.id() == arrow::Type::LARGE_BINARY);
+  const bool strings =
+      from.id() == arrow::Type::STRING_VIEW && (to.id() == arrow::Type::STRING || to.id() == arrow::Type::LARGE_STRING);
+  const bool binary =
+      from.id() == arrow::Type::BINARY_VIEW && (to.id() == arrow::Type::BINARY || to.id() == arrow::Type::LARGE_BINARY);
   if (strings || binary || SameStorage(from, to)) return true;
   if (from.id() != to.id() || from.num_fields() != to.num_fields() || from.num_fields() == 0) return false;
   for (int i = 0; i < from.num_fields(); ++i) {
@@ -117,7 +121,8 @@ Status CheckSlots(const ArraySlice& slice, const Field& field, const std::string
     }
     for (size_t c = 0; c < field.children.size(); ++c) {
       if (!HasRequired(field.children[c], version)) continue;
-      const ArraySlice child{StorageOf(static_cast<const arrow::StructArray&>(array).field(static_cast<int>(c))), slice.offset, slice.length};
+      const ArraySlice child{StorageOf(static_cast<const arrow::StructArray&>(array).field(static_cast<int>(c))), slice.offset,
+                             slice.length};
       LANCEFS_RETURN_NOT_OK(CheckSlots(child, field.children[c], child_name(field.children[c]), child_rows, version, first_row));
     }
     return Status::OK();
@@ -126,20 +131,29 @@ Status CheckSlots(const ArraySlice& slice, const Field& field, const std::string
   const auto check_items = [&](const std::shared_ptr<arrow::Array>& values, auto&& begin, auto&& end) {
     SlotRows child_rows;
     const int64_t base = slice.length == 0 ? 0 : begin(0);
-    for (int64_t i = 0; i < slice.length; ++i) child_rows.insert(child_rows.end(), static_cast<size_t>(end(i) - begin(i)), live_row(i));
+    for (int64_t i = 0; i < slice.length; ++i)
+      child_rows.insert(child_rows.end(), static_cast<size_t>(end(i) - begin(i)), live_row(i));
     const ArraySlice child{StorageOf(values), base, static_cast<int64_t>(child_rows.size())};
-    return child_rows.empty() ? Status::OK() : CheckSlots(child, field.children[0], child_name(field.children[0]), child_rows, version, first_row);
+    return child_rows.empty()
+               ? Status::OK()
+               : CheckSlots(child, field.children[0], child_name(field.children[0]), child_rows, version, first_row);
   };
   if (array.type_id() == arrow::Type::LARGE_LIST) {
     const auto* offsets = static_cast<const arrow::LargeListArray&>(array).raw_value_offsets() + slice.offset;
-    return check_items(static_cast<const arrow::LargeListArray&>(array).values(), [&](int64_t i) { return offsets[i]; }, [&](int64_t i) { return offsets[i + 1]; });
+    return check_items(
+        static_cast<const arrow::LargeListArray&>(array).values(), [&](int64_t i) { return offsets[i]; },
+        [&](int64_t i) { return offsets[i + 1]; });
   }
   if (array.type_id() == arrow::Type::FIXED_SIZE_LIST) {
     const auto& lists = static_cast<const arrow::FixedSizeListArray&>(array);
-    return check_items(lists.values(), [&](int64_t i) { return lists.value_offset(slice.offset + i); }, [&](int64_t i) { return lists.value_offset(slice.offset + i + 1); });
+    return check_items(
+        lists.values(), [&](int64_t i) { return lists.value_offset(slice.offset + i); },
+        [&](int64_t i) { return lists.value_offset(slice.offset + i + 1); });
   }
   const auto* offsets = static_cast<const arrow::ListArray&>(array).raw_value_offsets() + slice.offset;
-  return check_items(static_cast<const arrow::ListArray&>(array).values(), [&](int64_t i) { return int64_t{offsets[i]}; }, [&](int64_t i) { return int64_t{offsets[i + 1]}; });
+  return check_items(
+      static_cast<const arrow::ListArray&>(array).values(), [&](int64_t i) { return int64_t{offsets[i]}; },
+      [&](int64_t i) { return int64_t{offsets[i + 1]}; });
 }
 
 }  // namespace
@@ -156,7 +170,8 @@ Result<std::shared_ptr<arrow::Array>> ConformArray(const std::shared_ptr<arrow::
   std::shared_ptr<arrow::Array> storage = StorageOf(array);
   if (SameStorage(*storage->type(), *field.type)) return storage;
   if (!DiffersByViews(*storage->type(), *field.type)) {
-    return Status::InvalidArgument("column '" + field.name + "' is of type " + field.type->ToString() + " but the data is " + array->type()->ToString());
+    return Status::InvalidArgument("column '" + field.name + "' is of type " + field.type->ToString() + " but the data is " +
+                                   array->type()->ToString());
   }
   LANCEFS_ARROW_NOT_OK(arrow::compute::Initialize());
   LANCEFS_ARROW_ASSIGN(storage, arrow::compute::Cast(*storage, field.type));

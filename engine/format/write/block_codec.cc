@@ -103,7 +103,8 @@ void LevelCodec::Encode(std::span<const uint16_t> levels, std::string* out) cons
     }
     case Kind::kOutOfLine: {
       size_t i = 0;
-      for (; i + structural::kBlockValues <= levels.size(); i += structural::kBlockValues) AppendPacked(levels.subspan(i, structural::kBlockValues), width_, out);
+      for (; i + structural::kBlockValues <= levels.size(); i += structural::kBlockValues)
+        AppendPacked(levels.subspan(i, structural::kBlockValues), width_, out);
       const std::span<const uint16_t> rest = levels.subspan(i);
       if (structural::PackedWords<uint16_t>(width_) < rest.size()) {
         AppendPacked(rest, width_, out);

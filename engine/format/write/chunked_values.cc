@@ -7,9 +7,9 @@
 #include <cstring>
 #include <optional>
 
+#include "engine/format/structural/bitpacking.h"
 #include "engine/format/write/block_codec.h"
 #include "engine/format/write/compress.h"
-#include "engine/format/structural/bitpacking.h"
 #include "engine/format/write/fsst.h"
 
 namespace lancefs {
@@ -70,7 +70,8 @@ ChunkedValues ChunkFlat(const LeafValues& values) {
     *packed->mutable_values() = FlatEncoding(values.bits);
   }
   chunked.counts = EqualChunks(values.count, FixedChunkRows(values.bits));
-  for (const uint32_t count : chunked.counts) chunked.sizes.push_back(static_cast<uint32_t>((uint64_t{count} * values.bits + 7) / 8));
+  for (const uint32_t count : chunked.counts)
+    chunked.sizes.push_back(static_cast<uint32_t>((uint64_t{count} * values.bits + 7) / 8));
   chunked.buffers.emplace_back(values.owner, values.data, values.data_bytes());
   return chunked;
 }
@@ -262,7 +263,8 @@ ChunkedValues SmallestFixed(const LeafValues& values, const EncodingWishes& wish
   uint64_t best = values.data_bytes() + flat_chunks * kChunkOverhead;
   const uint64_t packed = BitpackedBytes(widths, values.bits);
   const size_t runs = CountRuns<T>(values);
-  const bool consider_rle = static_cast<double>(runs) < wishes.rle_threshold * static_cast<double>(values.count) || wishes.rle_threshold >= 1;
+  const bool consider_rle =
+      static_cast<double>(runs) < wishes.rle_threshold * static_cast<double>(values.count) || wishes.rle_threshold >= 1;
   // A lower bound: long runs and chunk borders add some.
   if (consider_rle && runs * (sizeof(T) + 1) < std::min(best, packed)) {
     ChunkedValues rle = ChunkRle<T>(values);
@@ -276,7 +278,8 @@ ChunkedValues SmallestFixed(const LeafValues& values, const EncodingWishes& wish
 ChunkedValues ChunkFixed(const LeafValues& values, const EncodingWishes& wishes) {
   const bool plain = wishes.compression == EncodingWishes::Compression::kNone || !values.packed_bits.empty();
   if (plain) return Compressed(ChunkFlat(values), wishes);
-  if (wishes.compresses() && (values.bits == 32 || values.bits == 64) && wishes.byte_stream_split != EncodingWishes::Switch::kOff &&
+  if (wishes.compresses() && (values.bits == 32 || values.bits == 64) &&
+      wishes.byte_stream_split != EncodingWishes::Switch::kOff &&
       (wishes.byte_stream_split == EncodingWishes::Switch::kOn || BytePositionEntropy(values) < kSplitEntropy)) {
     return Compressed(ChunkByteStreamSplit(values), wishes);
   }
@@ -322,7 +325,8 @@ ChunkedValues ChunkFixedLists(const LeafValues& values) {
     const size_t bytes = (count + 7) / 8;
     const size_t at = out->size();
     out->resize(at + bytes, '\0');
-    arrow::internal::CopyBitmap(from, static_cast<int64_t>(first), static_cast<int64_t>(count), reinterpret_cast<uint8_t*>(out->data()) + at, 0);
+    arrow::internal::CopyBitmap(from, static_cast<int64_t>(first), static_cast<int64_t>(count),
+                                reinterpret_cast<uint8_t*>(out->data()) + at, 0);
     if (count % 8 != 0) out->back() = static_cast<char>(out->back() & ((1 << (count % 8)) - 1));
     return static_cast<uint32_t>(bytes);
   };
@@ -333,11 +337,13 @@ ChunkedValues ChunkFixedLists(const LeafValues& values) {
       chunked.sizes.push_back(append_bits(sources[i], row * bitmap_elements[i], count * bitmap_elements[i], &bitmaps[i]));
     }
     const uint64_t bits = count * values.row_bits();
-    chunked.sizes.push_back(values.bits == 1 ? append_bits(values.data, row * values.row_bits(), bits, &bools) : static_cast<uint32_t>(bits / 8));
+    chunked.sizes.push_back(values.bits == 1 ? append_bits(values.data, row * values.row_bits(), bits, &bools)
+                                             : static_cast<uint32_t>(bits / 8));
     row += count;
   }
   for (std::string& bitmap : bitmaps) chunked.buffers.push_back(Bytes::FromString(std::move(bitmap)));
-  chunked.buffers.push_back(values.bits == 1 ? Bytes::FromString(std::move(bools)) : Bytes(values.owner, values.data, values.data_bytes()));
+  chunked.buffers.push_back(values.bits == 1 ? Bytes::FromString(std::move(bools))
+                                             : Bytes(values.owner, values.data, values.data_bytes()));
   return chunked;
 }
 
@@ -386,7 +392,8 @@ ChunkedValues ChunkVariable(const LeafValues& values, const EncodingWishes& wish
   if (!WantsFsst(values, wishes)) return Compressed(ChunkStrings(values, wishes.string_chunk_bytes), wishes);
   const FsstTable table = FsstTable::Train(values);
   const LeafValues codes = table.Encode(values);
-  if (codes.data_bytes() + FsstTable::kSerializedSize >= values.data_bytes()) return ChunkStrings(values, wishes.string_chunk_bytes);
+  if (codes.data_bytes() + FsstTable::kSerializedSize >= values.data_bytes())
+    return ChunkStrings(values, wishes.string_chunk_bytes);
   ChunkedValues chunked = ChunkStrings(codes, wishes.string_chunk_bytes);
   pb::v21::CompressiveEncoding encoding;
   encoding.mutable_fsst()->set_symbol_table(table.Serialize());

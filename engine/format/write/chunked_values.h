@@ -17,9 +17,9 @@ namespace lancefs {
 
 struct ChunkedValues {
   pb::v21::CompressiveEncoding encoding;
-  std::vector<Bytes> buffers;     // each with all the chunks' parts one after another
-  std::vector<uint32_t> counts;   // values of each chunk
-  std::vector<uint32_t> sizes;    // bytes, chunk by chunk, in it buffer by buffer
+  std::vector<Bytes> buffers;    // each with all the chunks' parts one after another
+  std::vector<uint32_t> counts;  // values of each chunk
+  std::vector<uint32_t> sizes;   // bytes, chunk by chunk, in it buffer by buffer
 
   // What the chunks take in a page without levels, words and padding included.
   uint64_t PageBytes() const;

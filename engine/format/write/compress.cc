@@ -22,7 +22,8 @@ void AppendZstd(std::span<const uint8_t> bytes, int level, std::string* out) {
   out->append(reinterpret_cast<const char*>(&length), sizeof(length));
   const size_t start = out->size();
   out->resize(start + ZSTD_compressBound(bytes.size()));
-  const size_t size = ZSTD_compressCCtx(ThreadContext(), out->data() + start, out->size() - start, bytes.data(), bytes.size(), level);
+  const size_t size =
+      ZSTD_compressCCtx(ThreadContext(), out->data() + start, out->size() - start, bytes.data(), bytes.size(), level);
   out->resize(start + size);  // cannot fail: the room is the bound, the level is clamped
 }
 
@@ -31,8 +32,8 @@ void AppendLz4(std::span<const uint8_t> bytes, std::string* out) {
   out->append(reinterpret_cast<const char*>(&length), sizeof(length));
   const size_t start = out->size();
   out->resize(start + static_cast<size_t>(LZ4_compressBound(static_cast<int>(length))));
-  const int size = LZ4_compress_default(reinterpret_cast<const char*>(bytes.data()), out->data() + start, static_cast<int>(length),
-                                        static_cast<int>(out->size() - start));
+  const int size = LZ4_compress_default(reinterpret_cast<const char*>(bytes.data()), out->data() + start,
+                                        static_cast<int>(length), static_cast<int>(out->size() - start));
   out->resize(start + static_cast<size_t>(size));
 }
 

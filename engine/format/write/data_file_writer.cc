@@ -112,11 +112,13 @@ class FileWriter : public DataFileWriter {
 
   Status Write(const arrow::RecordBatch& batch, const OpContext& ctx) override {
     if (static_cast<size_t>(batch.num_columns()) != schema_.fields.size()) {
-      return Status::InvalidArgument("a batch has " + std::to_string(batch.num_columns()) + " columns instead of " + std::to_string(schema_.fields.size()));
+      return Status::InvalidArgument("a batch has " + std::to_string(batch.num_columns()) + " columns instead of " +
+                                     std::to_string(schema_.fields.size()));
     }
     arrow::ArrayVector arrays;
     for (size_t i = 0; i < schema_.fields.size(); ++i) {
-      LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Array> array, ConformArray(batch.column(static_cast<int>(i)), schema_.fields[i]));
+      LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Array> array,
+                               ConformArray(batch.column(static_cast<int>(i)), schema_.fields[i]));
       LANCEFS_RETURN_NOT_OK(CheckNulls(*array, schema_.fields[i], options_.version, rows_));
       arrays.push_back(std::move(array));
     }
@@ -168,7 +170,8 @@ class FileWriter : public DataFileWriter {
         return Status::OK();
       }
       const uint64_t room = options_.page_bytes > group->bytes ? options_.page_bytes - group->bytes : 0;
-      const auto fits = static_cast<int64_t>(static_cast<double>(slice.length) * (static_cast<double>(room) / static_cast<double>(bytes)));
+      const auto fits =
+          static_cast<int64_t>(static_cast<double>(slice.length) * (static_cast<double>(room) / static_cast<double>(bytes)));
       const int64_t take = std::clamp<int64_t>(fits, group->pending.empty() ? 1 : 0, slice.length);
       if (take > 0) group->pending.push_back({slice.array, slice.offset, take});
       group->bytes = options_.page_bytes;

@@ -8,9 +8,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/format/structural/bitpacking.h"
 #include "engine/format/write/block_codec.h"
 #include "engine/format/write/compress.h"
-#include "engine/format/structural/bitpacking.h"
 
 namespace lancefs {
 namespace {
@@ -33,8 +33,10 @@ std::string_view ValueAt(const LeafValues& values, size_t i) {
 
 // Whether two rows have the same bytes; the common widths without a call.
 bool SameValue(const LeafValues& values, size_t a, size_t b) {
-  if (values.kind == Kind::kFixed && values.bits == 64) return LoadLittleEndian<uint64_t>(values.data + 8 * a) == LoadLittleEndian<uint64_t>(values.data + 8 * b);
-  if (values.kind == Kind::kFixed && values.bits == 32) return LoadLittleEndian<uint32_t>(values.data + 4 * a) == LoadLittleEndian<uint32_t>(values.data + 4 * b);
+  if (values.kind == Kind::kFixed && values.bits == 64)
+    return LoadLittleEndian<uint64_t>(values.data + 8 * a) == LoadLittleEndian<uint64_t>(values.data + 8 * b);
+  if (values.kind == Kind::kFixed && values.bits == 32)
+    return LoadLittleEndian<uint32_t>(values.data + 4 * a) == LoadLittleEndian<uint32_t>(values.data + 4 * b);
   return ValueAt(values, a) == ValueAt(values, b);
 }
 
@@ -224,7 +226,8 @@ void TryPacked(const LeafValues& items, EncodedDictionary* out) {
 
 std::optional<DictionaryValues> BuildDictionary(const LeafValues& values, const std::vector<uint8_t>& validity, uint64_t budget,
                                                 const EncodingWishes& wishes) {
-  const bool suits = values.kind == Kind::kVariable || (values.kind == Kind::kFixed && values.bits >= 32 && values.packed_bits.empty());
+  const bool suits =
+      values.kind == Kind::kVariable || (values.kind == Kind::kFixed && values.bits >= 32 && values.packed_bits.empty());
   if (!suits) return std::nullopt;
   uint64_t num_valid = values.count;
   if (!validity.empty()) {

@@ -29,7 +29,9 @@ uint64_t LoadWord(const uint8_t* from, size_t available) {
 
 // Pieces of whole strings, spread over all of them by a fixed sequence of pseudo-random numbers.
 std::vector<std::string_view> Sample(const LeafValues& strings) {
-  const auto view = [&](size_t i) { return std::string_view(reinterpret_cast<const char*>(strings.data) + strings.offsets[i], strings.length(i)); };
+  const auto view = [&](size_t i) {
+    return std::string_view(reinterpret_cast<const char*>(strings.data) + strings.offsets[i], strings.length(i));
+  };
   std::vector<std::string_view> sample;
   if (strings.data_bytes() <= kSampleBytes) {
     for (size_t i = 0; i < strings.count; ++i) {
@@ -85,7 +87,8 @@ FsstTable::FsstTable(std::vector<Symbol> symbols) : symbols_(std::move(symbols))
 // neighbours, and make a new table of those that save most.
 class FsstTrainer {
  public:
-  explicit FsstTrainer(std::vector<std::string_view> sample) : sample_(std::move(sample)), pairs_(kTrainingCodes * kTrainingCodes) {}
+  explicit FsstTrainer(std::vector<std::string_view> sample)
+      : sample_(std::move(sample)), pairs_(kTrainingCodes * kTrainingCodes) {}
 
   FsstTable Run() {
     FsstTable best({});
@@ -114,7 +117,7 @@ class FsstTrainer {
     singles_.assign(kTrainingCodes, 0);
     std::fill(pairs_.begin(), pairs_.end(), 0);
     for (size_t i = 0; i < sample_.size(); ++i) {
-      if (fraction < kWholeSample && static_cast<int>((i * 2654435761u >> 10) % kWholeSample) > fraction) continue;
+      if (fraction<kWholeSample&& static_cast<int>((i * 2654435761u >> 10) % kWholeSample)> fraction) continue;
       CountString(table, sample_[i]);
     }
   }
@@ -175,10 +178,12 @@ class FsstTrainer {
       }
     }
     const size_t keep = std::min(kMaxSymbols, candidates.size());
-    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(keep), candidates.end(), [](const Candidate& a, const Candidate& b) {
-      if (a.gain != b.gain) return a.gain > b.gain;
-      return a.symbol.length != b.symbol.length ? a.symbol.length > b.symbol.length : a.symbol.bytes < b.symbol.bytes;
-    });
+    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(keep), candidates.end(),
+                      [](const Candidate& a, const Candidate& b) {
+                        if (a.gain != b.gain) return a.gain > b.gain;
+                        return a.symbol.length != b.symbol.length ? a.symbol.length > b.symbol.length
+                                                                  : a.symbol.bytes < b.symbol.bytes;
+                      });
     std::vector<FsstTable::Symbol> symbols;
     for (size_t i = 0; i < keep; ++i) symbols.push_back(candidates[i].symbol);
     return symbols;
@@ -191,7 +196,10 @@ class FsstTrainer {
       const uint8_t* end = at + text.size();
       while (at < end) {
         size_t length = 0;
-        size += table.Match(LoadWord(at, static_cast<size_t>(end - at)), static_cast<size_t>(end - at), &length) == FsstTable::kEscape ? 2 : 1;
+        size +=
+            table.Match(LoadWord(at, static_cast<size_t>(end - at)), static_cast<size_t>(end - at), &length) == FsstTable::kEscape
+                ? 2
+                : 1;
         at += length;
       }
     }

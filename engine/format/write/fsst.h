@@ -77,7 +77,7 @@ class FsstTable {
   std::vector<Symbol> symbols_;
   std::vector<LongSymbol> long_symbols_;  // three bytes and more, by bucket, longest first
   std::vector<Bucket> buckets_;
-  std::vector<ShortCode> short_codes_;    // by the first two bytes
+  std::vector<ShortCode> short_codes_;  // by the first two bytes
   std::array<ShortCode, 256> single_codes_;
 };
 

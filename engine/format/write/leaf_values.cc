@@ -126,7 +126,8 @@ Status GatherStrings(const ShreddedPage& page, const std::string& name, LeafValu
 }
 
 // The validity of the children of one list level; children of null parents count as valid.
-std::vector<uint8_t> ChildValidity(const ArraySlices& children, uint64_t count, const std::vector<uint8_t>& parents, uint64_t dimension) {
+std::vector<uint8_t> ChildValidity(const ArraySlices& children, uint64_t count, const std::vector<uint8_t>& parents,
+                                   uint64_t dimension) {
   bool any = false;
   for (const ArraySlice& slice : children) any |= slice.array->null_count() != 0;
   if (!any) return {};
@@ -155,7 +156,8 @@ std::vector<uint8_t> LiveBelow(const std::vector<uint8_t>& parents, const LeafVa
   std::vector<uint8_t> live = level.validity.empty() ? std::vector<uint8_t>((count + 7) / 8, 0xFF) : level.validity;
   for (size_t parent = 0; parent < count / level.dimension; ++parent) {
     if (GetBit(parents, parent)) continue;
-    arrow::bit_util::SetBitsTo(live.data(), static_cast<int64_t>(parent * level.dimension), static_cast<int64_t>(level.dimension), false);
+    arrow::bit_util::SetBitsTo(live.data(), static_cast<int64_t>(parent * level.dimension), static_cast<int64_t>(level.dimension),
+                               false);
   }
   return live;
 }
@@ -210,7 +212,8 @@ Status CollectPacked(const ShreddedPage& page, const arrow::StructType& type, co
       for (int64_t i = 0; i < slice.length; ++i) {
         if (array.IsNull(slice.offset + i)) continue;
         if (child->IsNull(slice.offset + i)) {
-          return Status::InvalidArgument("column '" + name + "': the packed struct's field '" + type.field(c)->name() + "' is null, which Lance cannot store");
+          return Status::InvalidArgument("column '" + name + "': the packed struct's field '" + type.field(c)->name() +
+                                         "' is null, which Lance cannot store");
         }
         std::memcpy(out + (row + static_cast<size_t>(i)) * width + column, from + static_cast<size_t>(i) * size, size);
       }
@@ -222,7 +225,8 @@ Status CollectPacked(const ShreddedPage& page, const arrow::StructType& type, co
 }
 
 // Keys of a dictionary column: one dictionary for the page, nulls only in the levels.
-Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& type, const std::string& name, LeafValues* values);
+Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& type, const std::string& name,
+                         LeafValues* values);
 
 }  // namespace
 
@@ -252,7 +256,8 @@ Result<LeafValues> CollectValues(const ShreddedPage& page, const arrow::DataType
     default: break;
   }
   values.kind = LeafValues::Kind::kFixed;
-  Gather(page.values, page.num_values, static_cast<uint32_t>(static_cast<const arrow::FixedWidthType&>(type).bit_width()), &values);
+  Gather(page.values, page.num_values, static_cast<uint32_t>(static_cast<const arrow::FixedWidthType&>(type).bit_width()),
+         &values);
   ZeroNulls(page.validity, values.bits, &values);
   return values;
 }
@@ -322,14 +327,15 @@ class DictionaryUnion {
   }
 
   std::shared_ptr<arrow::DataType> type_;
-  std::shared_ptr<arrow::Array> last_;   // what positions_ belongs to
+  std::shared_ptr<arrow::Array> last_;  // what positions_ belongs to
   std::vector<int64_t> positions_;
-  arrow::ArrayVector pieces_;            // the first dictionary, then single new items
+  arrow::ArrayVector pieces_;  // the first dictionary, then single new items
   std::unordered_map<std::string, int64_t> known_;
   int64_t size_ = 0;
 };
 
-Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& type, const std::string& name, LeafValues* values) {
+Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& type, const std::string& name,
+                         LeafValues* values) {
   values->kind = LeafValues::Kind::kFixed;
   values->bits = static_cast<uint32_t>(type.bit_width());
   const size_t width = values->byte_width();
@@ -346,11 +352,12 @@ Status CollectDictionary(const ShreddedPage& page, const arrow::DictionaryType& 
       if (!page.validity.empty() && !GetBit(page.validity, i)) continue;
       const int64_t key = array.GetValueIndex(slice.offset + k);
       if (key < 0 || static_cast<uint64_t>(key) >= positions.size()) {
-        return Status::InvalidArgument("column '" + name + "': key " + std::to_string(key) + " lies outside of its dictionary of " +
-                                       std::to_string(positions.size()) + " items");
+        return Status::InvalidArgument("column '" + name + "': key " + std::to_string(key) +
+                                       " lies outside of its dictionary of " + std::to_string(positions.size()) + " items");
       }
       const auto position = static_cast<uint64_t>(positions[static_cast<size_t>(key)]);
-      if (position >= limit) return Status::ResourceExhausted("column '" + name + "': the dictionaries together outgrow the key type");
+      if (position >= limit)
+        return Status::ResourceExhausted("column '" + name + "': the dictionaries together outgrow the key type");
       std::memcpy(out + i * width, &position, width);
     }
   }

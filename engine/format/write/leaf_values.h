@@ -30,13 +30,13 @@ struct LeafValues {
 
   Kind kind = Kind::kNone;
   uint64_t count = 0;
-  uint32_t bits = 0;                       // of a value; of an element in lists
-  std::vector<uint32_t> packed_bits;       // packed struct: of each child; they add up to `bits`
-  const uint8_t* data = nullptr;           // fixed and lists: raw values (bit-packed when bits == 1); variable: bytes
-  std::shared_ptr<const void> owner;       // keeps `data` alive
-  std::vector<uint32_t> offsets;           // variable: count + 1
-  uint32_t offset_bits = 32;               // variable: 64 for the large types
-  bool is_binary = false;                  // variable: not text
+  uint32_t bits = 0;                  // of a value; of an element in lists
+  std::vector<uint32_t> packed_bits;  // packed struct: of each child; they add up to `bits`
+  const uint8_t* data = nullptr;      // fixed and lists: raw values (bit-packed when bits == 1); variable: bytes
+  std::shared_ptr<const void> owner;  // keeps `data` alive
+  std::vector<uint32_t> offsets;      // variable: count + 1
+  uint32_t offset_bits = 32;          // variable: 64 for the large types
+  bool is_binary = false;             // variable: not text
   std::vector<ListLevel> lists;
   // Arrow dictionary columns: `data` holds the keys and this their values.
   std::shared_ptr<LeafValues> dictionary;

@@ -154,8 +154,8 @@ class ChunkAssembler {
 
 }  // namespace
 
-std::optional<EncodedPage> LayoutMiniBlock(const PageLevels& levels, const ChunkedValues& values, const EncodedDictionary* dictionary,
-                                           FileVersion version) {
+std::optional<EncodedPage> LayoutMiniBlock(const PageLevels& levels, const ChunkedValues& values,
+                                           const EncodedDictionary* dictionary, FileVersion version) {
   ChunkAssembler chunks(levels, values, version);
   uint64_t num_values = 0;
   for (size_t chunk = 0; chunk < values.counts.size(); ++chunk) {
@@ -258,7 +258,8 @@ EncodedPage LayoutConstant(const PageLevels& levels, const LeafValues& values, s
   if (is_inline && values.bits == 1) {
     constant->set_inline_value(std::string(1, static_cast<char>((values.data[row / 8] >> (row % 8)) & 1)));
   } else if (is_inline) {
-    constant->set_inline_value(std::string(reinterpret_cast<const char*>(values.data) + row * values.byte_width(), values.byte_width()));
+    constant->set_inline_value(
+        std::string(reinterpret_cast<const char*>(values.data) + row * values.byte_width(), values.byte_width()));
   } else {
     page.buffers.push_back(Bytes::FromString(ScalarBuffers(values, row)));
   }

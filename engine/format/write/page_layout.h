@@ -21,8 +21,8 @@ struct EncodedDictionary {
 };
 
 // Nothing when a chunk would outgrow the format's limits; the page must then be split or zipped.
-std::optional<EncodedPage> LayoutMiniBlock(const PageLevels& levels, const ChunkedValues& values, const EncodedDictionary* dictionary,
-                                           FileVersion version);
+std::optional<EncodedPage> LayoutMiniBlock(const PageLevels& levels, const ChunkedValues& values,
+                                           const EncodedDictionary* dictionary, FileVersion version);
 // Nothing else than levels: all values are null, or there are none.
 EncodedPage LayoutNoValues(const PageLevels& levels, FileVersion version);
 

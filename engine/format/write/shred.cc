@@ -43,7 +43,8 @@ class Shredder {
         case Kind::kLargeList: Explode<arrow::LargeListArray>(); break;
         case Kind::kStruct:
           MarkNulls();
-          for (ArraySlice& slice : slices_) slice.array = StorageOf(static_cast<const arrow::StructArray&>(*slice.array).field(step.child));
+          for (ArraySlice& slice : slices_)
+            slice.array = StorageOf(static_cast<const arrow::StructArray&>(*slice.array).field(step.child));
           break;
         case Kind::kFixedSizeList:
           MarkNulls();
@@ -87,7 +88,8 @@ class Shredder {
   }
 
   // A dictionary row is also null where its key points at a null value.
-  static const uint8_t* DictionaryValidity(const ArraySlice& slice, const uint8_t* bitmap, int64_t* bit, std::vector<uint8_t>* logical) {
+  static const uint8_t* DictionaryValidity(const ArraySlice& slice, const uint8_t* bitmap, int64_t* bit,
+                                           std::vector<uint8_t>* logical) {
     const auto& array = static_cast<const arrow::DictionaryArray&>(*slice.array);
     const arrow::Array& dictionary = *array.dictionary();
     if (dictionary.null_count() == 0) return bitmap;
@@ -242,13 +244,13 @@ class Shredder {
   }
 
   const LeafPath& path_;
-  ArraySlices slices_;          // what the current layer looks at, one slot each
-  std::vector<uint16_t> rep_;   // empty until a list was met
-  std::vector<uint16_t> def_;   // empty until a null or empty list was met
+  ArraySlices slices_;         // what the current layer looks at, one slot each
+  std::vector<uint16_t> rep_;  // empty until a list was met
+  std::vector<uint16_t> def_;  // empty until a null or empty list was met
   uint64_t num_items_ = 0;
   uint64_t length_ = 0;
-  uint16_t next_level_ = 1;     // one above the current layer's levels
-  uint16_t floor_ = kNoFloor;   // items with this level or a higher one have no slot any more
+  uint16_t next_level_ = 1;    // one above the current layer's levels
+  uint16_t floor_ = kNoFloor;  // items with this level or a higher one have no slot any more
   int lists_left_ = 0;
 };
 

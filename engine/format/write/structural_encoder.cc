@@ -69,7 +69,8 @@ ZippedValues ZipFixedLists(const LeafValues& values, std::string* storage) {
 
 class PageEncoder {
  public:
-  PageEncoder(const LeafPath& path, FileVersion version) : path_(path), version_(version), wishes_(WishesOf(*path.field, *path.root)) {}
+  PageEncoder(const LeafPath& path, FileVersion version)
+      : path_(path), version_(version), wishes_(WishesOf(*path.field, *path.root)) {}
 
   // Nothing: the rows must be split.
   Result<std::optional<EncodedPage>> Encode(const ArraySlices& rows) {
@@ -137,10 +138,12 @@ class PageEncoder {
   }
   bool SameValue(size_t a, size_t b) const {
     if (values_.kind == Kind::kVariable) {
-      return values_.length(a) == values_.length(b) && std::memcmp(values_.data + values_.offsets[a], values_.data + values_.offsets[b], values_.length(a)) == 0;
+      return values_.length(a) == values_.length(b) &&
+             std::memcmp(values_.data + values_.offsets[a], values_.data + values_.offsets[b], values_.length(a)) == 0;
     }
     if (values_.bits == 1) return ((values_.data[a / 8] >> (a % 8)) & 1) == ((values_.data[b / 8] >> (b % 8)) & 1);
-    return std::memcmp(values_.data + a * values_.byte_width(), values_.data + b * values_.byte_width(), values_.byte_width()) == 0;
+    return std::memcmp(values_.data + a * values_.byte_width(), values_.data + b * values_.byte_width(), values_.byte_width()) ==
+           0;
   }
 
   // What the values would take without a dictionary.
@@ -170,7 +173,8 @@ class PageEncoder {
     std::optional<DictionaryValues> dictionary = BuildDictionary(values_, page_.validity, budget, wishes_);
     // For strings the plain size is a guess with a margin; for fixed widths it is exact.
     if (dictionary && fixed) {
-      const uint64_t bytes = ChunkFixed(dictionary->indices, {}).PageBytes() + EncodeDictionaryItems(dictionary->items, wishes_).buffer.size();
+      const uint64_t bytes =
+          ChunkFixed(dictionary->indices, {}).PageBytes() + EncodeDictionaryItems(dictionary->items, wishes_).buffer.size();
       if (bytes + kDictionaryOverhead >= plain) return std::nullopt;
     }
     return dictionary;
@@ -193,7 +197,8 @@ class PageEncoder {
                                                                       : ChunkFixed(values_, wishes_);
     std::optional<EncodedPage> page = LayoutMiniBlock(page_.levels, chunked, nullptr, version_);
     // Values too long for a chunk fit in no split either.
-    if (!page && values_.kind == Kind::kVariable && LongestValue(values_) >= kWideValue) return std::optional<EncodedPage>(EncodeFullZip());
+    if (!page && values_.kind == Kind::kVariable && LongestValue(values_) >= kWideValue)
+      return std::optional<EncodedPage>(EncodeFullZip());
     return page;
   }
 
@@ -221,7 +226,8 @@ class PageEncoder {
   LeafValues SqueezeStrings(pb::v21::CompressiveEncoding* encoding) const {
     pb::v21::CompressiveEncoding plain;
     *plain.mutable_variable()->mutable_offsets() = FlatEncoding(values_.offset_bits);
-    const bool wanted = wishes_.compresses() || (wishes_.compression == EncodingWishes::Compression::kAuto && LongestValue(values_) > kLongText);
+    const bool wanted =
+        wishes_.compresses() || (wishes_.compression == EncodingWishes::Compression::kAuto && LongestValue(values_) > kLongText);
     if (wanted && values_.data_bytes() >= kLongText) {
       LeafValues frames = CompressEach();
       if (frames.data_bytes() < values_.data_bytes()) {
@@ -287,7 +293,8 @@ class PageEncoder {
   Result<EncodedPage> EncodeSingleRow(const ArraySlices& rows) {
     LANCEFS_ASSIGN_OR_RETURN(page_, Shred(rows, path_));
     LANCEFS_ASSIGN_OR_RETURN(values_, CollectValues(page_, *path_.field->type, path_.name));
-    if (values_.dictionary != nullptr || !values_.packed_bits.empty() || (values_.kind == Kind::kFixedLists && values_.row_bits() % 8 != 0)) {
+    if (values_.dictionary != nullptr || !values_.packed_bits.empty() ||
+        (values_.kind == Kind::kFixedLists && values_.row_bits() % 8 != 0)) {
       return Status::TooLarge("column '" + path_.name + "': one row has " + std::to_string(page_.levels.num_levels) +
                               " nested items, more than the file format can hold");
     }
@@ -323,7 +330,8 @@ Status EncodeStructuralPages(const LeafPath& path, const ArraySlices& rows, uint
   if (count > 1) {
     const int64_t half = count / 2;
     LANCEFS_RETURN_NOT_OK(EncodeStructuralPages(path, SliceRows(rows, 0, half), first_row, version, out));
-    return EncodeStructuralPages(path, SliceRows(rows, half, count - half), first_row + static_cast<uint64_t>(half), version, out);
+    return EncodeStructuralPages(path, SliceRows(rows, half, count - half), first_row + static_cast<uint64_t>(half), version,
+                                 out);
   }
   LANCEFS_ASSIGN_OR_RETURN(EncodedPage page, encoder.EncodeSingleRow(rows));
   page.priority = first_row;

@@ -65,7 +65,9 @@ class PageBuilder {
     list->set_null_offset_adjustment(num_items + 1);
     list->set_num_items(num_items);
   }
-  void AddLeaf(const ShreddedPage& page, const LeafValues& values, const arrow::DataType& type) { Add(page, values, type, &root_); }
+  void AddLeaf(const ShreddedPage& page, const LeafValues& values, const arrow::DataType& type) {
+    Add(page, values, type, &root_);
+  }
 
   EncodedPage Finish(uint64_t length) {
     EncodedPage page;
@@ -206,7 +208,8 @@ class PageBuilder {
       const uint64_t null_key = items.count;
       key_bytes.assign(reinterpret_cast<const char*>(values.data), values.data_bytes());
       for (size_t i = 0; i < values.count; ++i) {
-        if (!arrow::bit_util::GetBit(page.validity.data(), static_cast<int64_t>(i))) std::memcpy(key_bytes.data() + i * values.byte_width(), &null_key, values.byte_width());
+        if (!arrow::bit_util::GetBit(page.validity.data(), static_cast<int64_t>(i)))
+          std::memcpy(key_bytes.data() + i * values.byte_width(), &null_key, values.byte_width());
       }
       AppendNullItem(&items);
       item_page.num_values = items.count;
@@ -298,7 +301,8 @@ class FieldEncoder {
     for (size_t c = 0; c < field.children.size(); ++c) {
       ArraySlices children;
       for (const ArraySlice& slice : slices) {
-        children.push_back({StorageOf(static_cast<const arrow::StructArray&>(*slice.array).field(static_cast<int>(c))), slice.offset, slice.length});
+        children.push_back({StorageOf(static_cast<const arrow::StructArray&>(*slice.array).field(static_cast<int>(c))),
+                            slice.offset, slice.length});
       }
       LANCEFS_RETURN_NOT_OK(Encode(field.children[c], name + "." + field.children[c].name, children));
     }
@@ -321,7 +325,8 @@ class FieldEncoder {
         num_items += static_cast<uint64_t>(count);
         ends.push_back(num_items);
         if (count == 0) continue;
-        const bool joins = !items.empty() && items.back().array == values && items.back().offset + items.back().length == offsets[i];
+        const bool joins =
+            !items.empty() && items.back().array == values && items.back().offset + items.back().length == offsets[i];
         if (joins) {
           items.back().length += count;
         } else {

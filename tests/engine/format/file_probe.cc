@@ -65,7 +65,8 @@ Status Run(int argc, char** argv) {
       batches.back().push_back(range);
       continue;
     }
-    for (uint64_t start = range.start; start < range.end; start += batch) batches.push_back({{start, std::min(range.end, start + batch)}});
+    for (uint64_t start = range.start; start < range.end; start += batch)
+      batches.push_back({{start, std::min(range.end, start + batch)}});
   }
   const auto arrow_schema = arrow::schema(arrow_fields);
   LANCEFS_ARROW_ASSIGN(auto out, arrow::io::FileOutputStream::Open("/dev/stdout", true));

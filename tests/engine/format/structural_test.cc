@@ -70,7 +70,8 @@ TYPED_TEST(BitpackingTest, FollowsTheDefinition) {
           const unsigned at = row * width + bit;
           want |= static_cast<T>(static_cast<T>((packed[kLanes * (at / kBits) + lane] >> (at % kBits)) & 1) << bit);
         }
-        ASSERT_EQ(got[kOrder[row / 8] * 16 + (row % 8) * 128 + lane], want) << "width " << width << " row " << row << " lane " << lane;
+        ASSERT_EQ(got[kOrder[row / 8] * 16 + (row % 8) * 128 + lane], want)
+            << "width " << width << " row " << row << " lane " << lane;
       }
     }
   }
@@ -117,7 +118,8 @@ TEST(FsstTest, RefusesBrokenTables) {
 TEST(RepDefTest, UnravelsNestedLists) {
   using namespace pb::v21;  // NOLINT
   google::protobuf::RepeatedField<int> kinds;
-  for (const int kind : {REPDEF_NULLABLE_ITEM, REPDEF_NULL_AND_EMPTY_LIST, REPDEF_NULLABLE_ITEM, REPDEF_NULL_AND_EMPTY_LIST}) kinds.Add(kind);
+  for (const int kind : {REPDEF_NULLABLE_ITEM, REPDEF_NULL_AND_EMPTY_LIST, REPDEF_NULLABLE_ITEM, REPDEF_NULL_AND_EMPTY_LIST})
+    kinds.Add(kind);
   const LeafPath path = {{false, 0}, {true, 0}, {false, 0}, {true, 0}};
   const Result<PageLayers> layers = PageLayers::Make(kinds, path);
   ASSERT_TRUE(layers.ok()) << layers.status().ToString();
@@ -145,8 +147,8 @@ TEST(RepDefTest, UnravelsNestedLists) {
     for (uint64_t i = 0; i < layer.slots; ++i) text += layer.validity.IsValid(i) ? '1' : '0';
     return text;
   };
-  EXPECT_EQ(valid(out[0]), "10");                                        // 1, null
-  EXPECT_EQ(valid(out[1]), "0011");                                      // a of: null struct, {a: null}, [1, null], []
+  EXPECT_EQ(valid(out[0]), "10");    // 1, null
+  EXPECT_EQ(valid(out[1]), "0011");  // a of: null struct, {a: null}, [1, null], []
   EXPECT_EQ(out[1].offsets, (std::vector<int64_t>{0, 0, 2, 2}));
   EXPECT_EQ(valid(out[2]), "0111");
   EXPECT_EQ(valid(out[3]), "10111");
@@ -229,10 +231,12 @@ Status ReadFile(const std::string& bytes, const std::vector<RowSelection>& selec
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<LanceFile> file, LanceFile::Open(store, "f", 0, ctx));
   LANCEFS_ASSIGN_OR_RETURN(Bytes descriptor_bytes, file->GlobalBuffer(0, ctx));
   pb::FileDescriptor descriptor;
-  if (!descriptor.ParseFromArray(descriptor_bytes.data(), static_cast<int>(descriptor_bytes.size()))) return Status::Corruption("descriptor");
+  if (!descriptor.ParseFromArray(descriptor_bytes.data(), static_cast<int>(descriptor_bytes.size())))
+    return Status::Corruption("descriptor");
   LANCEFS_ASSIGN_OR_RETURN(Schema schema, SchemaFromProto(descriptor.schema().fields(), {}));
   FieldColumns columns;
-  for (const Field* field : PhysicalFields(schema, file->version())) columns.emplace(field->id, static_cast<uint32_t>(columns.size()));
+  for (const Field* field : PhysicalFields(schema, file->version()))
+    columns.emplace(field->id, static_cast<uint32_t>(columns.size()));
   Status first = Status::OK();
   for (const Field& field : schema.fields) {
     for (const RowSelection& rows : selections) {
@@ -299,7 +303,8 @@ TEST_P(BrokenFileTest, FlippedBytesNeverCrash) {
     const unsigned flips = 1 + random() % 4;
     for (unsigned k = 0; k < flips; ++k) {
       // Half of them in the metadata at the end, where they hurt most.
-      const size_t at = random() % 2 == 0 ? random() % broken.size() : broken.size() - 40 - random() % std::min<size_t>(broken.size() - 40, 2500);
+      const size_t at = random() % 2 == 0 ? random() % broken.size()
+                                          : broken.size() - 40 - random() % std::min<size_t>(broken.size() - 40, 2500);
       broken[at] = random() % 3 == 0 ? static_cast<char>(0xff) : static_cast<char>(random());
     }
     int columns = 0;
@@ -309,7 +314,8 @@ TEST_P(BrokenFileTest, FlippedBytesNeverCrash) {
 }
 
 // Reads `field` of a file in memory with the columns given.
-Result<std::shared_ptr<arrow::Array>> ReadField(const std::shared_ptr<LanceFile>& file, const Field& field, const FieldColumns& columns, RowSelection rows) {
+Result<std::shared_ptr<arrow::Array>> ReadField(const std::shared_ptr<LanceFile>& file, const Field& field,
+                                                const FieldColumns& columns, RowSelection rows) {
   const OpContext ctx;
   const std::vector<uint32_t> indices = ColumnsOf(field, columns, file->version());
   LANCEFS_ASSIGN_OR_RETURN(auto infos, file->Columns(indices, ctx));
@@ -334,7 +340,8 @@ TEST(PartialFieldTest, MissingAndLeftOutChildren) {
   auto schema = SchemaFromProto(descriptor.schema().fields(), {});
   ASSERT_TRUE(schema.ok());
   FieldColumns columns;
-  for (const Field* leaf : PhysicalFields(*schema, (*file)->version())) columns.emplace(leaf->id, static_cast<uint32_t>(columns.size()));
+  for (const Field* leaf : PhysicalFields(*schema, (*file)->version()))
+    columns.emplace(leaf->id, static_cast<uint32_t>(columns.size()));
   const Field field = *schema->Find("x");  // list<struct<a: int8, b: list<bool>>>
   auto whole = ReadField(*file, field, columns, {{0, 48}});
   ASSERT_TRUE(whole.ok()) << whole.status().ToString();
@@ -392,7 +399,8 @@ TEST(PartialFieldTest, OneColumnForFieldsOfOtherTypes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, BrokenFileTest, testing::Values("small_2_1.lance", "small_2_2.lance", "chunks_2_2.lance", "wide_2_2.lance"));
+INSTANTIATE_TEST_SUITE_P(Files, BrokenFileTest,
+                         testing::Values("small_2_1.lance", "small_2_2.lance", "chunks_2_2.lance", "wide_2_2.lance"));
 
 }  // namespace
 }  // namespace structural

@@ -34,7 +34,8 @@ Result<WrittenDataFile> WriteFile(const arrow::RecordBatchVector& batches, const
   LANCEFS_ASSIGN_OR_RETURN(auto writer, DataFileWriter::Make(std::move(sink), schema, options.writer));
   for (const auto& batch : batches) {
     const int64_t step = options.batch == 0 ? batch->num_rows() : options.batch;
-    for (int64_t row = 0; row < batch->num_rows(); row += step) LANCEFS_RETURN_NOT_OK(writer->Write(*batch->Slice(row, step), ctx));
+    for (int64_t row = 0; row < batch->num_rows(); row += step)
+      LANCEFS_RETURN_NOT_OK(writer->Write(*batch->Slice(row, step), ctx));
   }
   return writer->Finish(ctx);
 }
@@ -46,8 +47,8 @@ void Print(const WrittenDataFile& written, double megabytes_per_second) {
     return "[" + text + "]";
   };
   std::printf("{\"rows\":%llu,\"bytes\":%llu,\"fields\":%s,\"column_indices\":%s,\"mb_per_s\":%.0f}\n",
-              static_cast<unsigned long long>(written.rows), static_cast<unsigned long long>(written.size_bytes), list(written.fields).c_str(),
-              list(written.column_indices).c_str(), megabytes_per_second);
+              static_cast<unsigned long long>(written.rows), static_cast<unsigned long long>(written.size_bytes),
+              list(written.fields).c_str(), list(written.column_indices).c_str(), megabytes_per_second);
 }
 
 Status Run(const Options& options) {

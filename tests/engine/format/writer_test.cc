@@ -10,10 +10,10 @@
 #include "engine/format/data_file_writer.h"
 #include "engine/format/proto/encodings20.pb.h"
 #include "engine/format/proto/file.pb.h"
+#include "engine/format/structural/bitpacking.h"
 #include "engine/format/write/block_codec.h"
 #include "engine/format/write/chunked_values.h"
 #include "engine/format/write/dictionary.h"
-#include "engine/format/structural/bitpacking.h"
 #include "engine/format/write/fsst.h"
 #include "engine/format/write/page_layout.h"
 #include "engine/format/write/shred.h"
@@ -72,8 +72,8 @@ TEST(Shred, WorkedExampleOfTheFormat) {
   const auto type = arrow::list(arrow::struct_({arrow::field("a", inner)}));
   const auto array = FromJson(type, R"([[null, {"a": null}], null, [], [{"a": [1, null]}], [{"a": []}]])");
   const ShreddedPage page = ShredColumn(array);
-  EXPECT_EQ(Layers(page), (std::vector<int>{pb::v21::REPDEF_NULLABLE_ITEM, pb::v21::REPDEF_NULL_AND_EMPTY_LIST, pb::v21::REPDEF_NULLABLE_ITEM,
-                                            pb::v21::REPDEF_NULL_AND_EMPTY_LIST}));
+  EXPECT_EQ(Layers(page), (std::vector<int>{pb::v21::REPDEF_NULLABLE_ITEM, pb::v21::REPDEF_NULL_AND_EMPTY_LIST,
+                                            pb::v21::REPDEF_NULLABLE_ITEM, pb::v21::REPDEF_NULL_AND_EMPTY_LIST}));
   EXPECT_EQ(page.levels.rep, (Levels{2, 1, 2, 2, 2, 0, 2}));
   EXPECT_EQ(page.levels.def, (Levels{4, 2, 5, 6, 0, 1, 3}));
   EXPECT_EQ(page.levels.max_rep, 2);
@@ -84,9 +84,12 @@ TEST(Shred, WorkedExampleOfTheFormat) {
 
 TEST(Shred, LayersFollowTheData) {
   const auto type = arrow::list(arrow::int32());
-  EXPECT_EQ(Layers(ShredColumn(FromJson(type, "[[1], [2, 3]]"))), (std::vector<int>{pb::v21::REPDEF_ALL_VALID_ITEM, pb::v21::REPDEF_ALL_VALID_LIST}));
-  EXPECT_EQ(Layers(ShredColumn(FromJson(type, "[[1], []]"))), (std::vector<int>{pb::v21::REPDEF_ALL_VALID_ITEM, pb::v21::REPDEF_EMPTYABLE_LIST}));
-  EXPECT_EQ(Layers(ShredColumn(FromJson(type, "[[null], null]"))), (std::vector<int>{pb::v21::REPDEF_NULLABLE_ITEM, pb::v21::REPDEF_NULLABLE_LIST}));
+  EXPECT_EQ(Layers(ShredColumn(FromJson(type, "[[1], [2, 3]]"))),
+            (std::vector<int>{pb::v21::REPDEF_ALL_VALID_ITEM, pb::v21::REPDEF_ALL_VALID_LIST}));
+  EXPECT_EQ(Layers(ShredColumn(FromJson(type, "[[1], []]"))),
+            (std::vector<int>{pb::v21::REPDEF_ALL_VALID_ITEM, pb::v21::REPDEF_EMPTYABLE_LIST}));
+  EXPECT_EQ(Layers(ShredColumn(FromJson(type, "[[null], null]"))),
+            (std::vector<int>{pb::v21::REPDEF_NULLABLE_ITEM, pb::v21::REPDEF_NULLABLE_LIST}));
   const ShreddedPage flat = ShredColumn(FromJson(arrow::int32(), "[1, 2]"));
   EXPECT_TRUE(flat.levels.rep.empty());
   EXPECT_TRUE(flat.levels.def.empty());
@@ -106,12 +109,14 @@ TEST(Shred, GarbageUnderNullListsIsLeftOut) {
   const auto offsets = FromJson(arrow::int32(), "[0, 2, 4, 5]");
   uint8_t bits = 0b101;
   const auto bitmap = std::make_shared<arrow::Buffer>(&bits, 1);
-  const auto array = std::make_shared<arrow::ListArray>(arrow::list(arrow::int32()), 3, offsets->data()->buffers[1], values, bitmap);
+  const auto array =
+      std::make_shared<arrow::ListArray>(arrow::list(arrow::int32()), 3, offsets->data()->buffers[1], values, bitmap);
   const ShreddedPage page = ShredColumn(array);
   EXPECT_EQ(page.num_values, 3u);
   EXPECT_EQ(page.levels.def, (Levels{0, 0, 1, 0}));
   const LeafValues leaf = *CollectValues(page, *arrow::int32(), "c");
-  EXPECT_EQ(std::vector<int32_t>(reinterpret_cast<const int32_t*>(leaf.data), reinterpret_cast<const int32_t*>(leaf.data) + 3), (std::vector<int32_t>{1, 2, 3}));
+  EXPECT_EQ(std::vector<int32_t>(reinterpret_cast<const int32_t*>(leaf.data), reinterpret_cast<const int32_t*>(leaf.data) + 3),
+            (std::vector<int32_t>{1, 2, 3}));
 }
 
 TEST(Shred, OuterNullsWinOverInnerOnes) {
@@ -278,7 +283,7 @@ TEST(MiniBlock, RepetitionIndexCountsRowsWhereTheyEnd) {
   ASSERT_EQ(page->buffers.size(), 3u);
   std::vector<uint64_t> index(page->buffers[2].size() / 8);
   std::memcpy(index.data(), page->buffers[2].data(), page->buffers[2].size());
-EXPECT_EQ(index, (std::vector<uint64_t>{0, 1024, 0, 1024, 2, 71, 1, 0, 1, 0}));
+  EXPECT_EQ(index, (std::vector<uint64_t>{0, 1024, 0, 1024, 2, 71, 1, 0, 1, 0}));
 }
 
 // ---- dictionary ----------------------------------------------------------------------------------
@@ -339,7 +344,8 @@ void CheckFsst(const std::vector<std::string>& texts, double at_most) {
 
 TEST(Fsst, TextShrinksAndComesBack) {
   std::vector<std::string> texts;
-  for (size_t i = 0; i < 4000; ++i) texts.push_back("https://example.org/articles/" + std::to_string(i * 37) + "?lang=" + (i % 3 == 0 ? "en" : "de"));
+  for (size_t i = 0; i < 4000; ++i)
+    texts.push_back("https://example.org/articles/" + std::to_string(i * 37) + "?lang=" + (i % 3 == 0 ? "en" : "de"));
   CheckFsst(texts, 0.35);
 }
 
@@ -378,12 +384,14 @@ FileParts Parse(const Bytes& file) {
   const uint8_t* globals = file.data() + LoadLittleEndian<uint64_t>(footer + 16);
   const auto descriptor_at = LoadLittleEndian<uint64_t>(globals);
   EXPECT_EQ(descriptor_at % 64, 0u);
-  EXPECT_TRUE(parts.descriptor.ParseFromArray(file.data() + descriptor_at, static_cast<int>(LoadLittleEndian<uint64_t>(globals + 8))));
+  EXPECT_TRUE(
+      parts.descriptor.ParseFromArray(file.data() + descriptor_at, static_cast<int>(LoadLittleEndian<uint64_t>(globals + 8))));
   const uint8_t* offsets = file.data() + LoadLittleEndian<uint64_t>(footer + 8);
   for (uint32_t c = 0; c < num_columns; ++c) {
     const auto at = LoadLittleEndian<uint64_t>(offsets + 16 * c);
     parts.columns.emplace_back();
-    EXPECT_TRUE(parts.columns.back().ParseFromArray(file.data() + at, static_cast<int>(LoadLittleEndian<uint64_t>(offsets + 16 * c + 8))));
+    EXPECT_TRUE(parts.columns.back().ParseFromArray(file.data() + at,
+                                                    static_cast<int>(LoadLittleEndian<uint64_t>(offsets + 16 * c + 8))));
     for (const auto& page : parts.columns.back().pages()) {
       for (const uint64_t offset : page.buffer_offsets()) EXPECT_EQ(offset % 64, 0u);
     }
@@ -391,7 +399,8 @@ FileParts Parse(const Bytes& file) {
   return parts;
 }
 
-Result<FileParts> WriteFile(const arrow::RecordBatchVector& batches, const Schema& schema, const DataFileWriterOptions& options, WrittenDataFile* written = nullptr) {
+Result<FileParts> WriteFile(const arrow::RecordBatchVector& batches, const Schema& schema, const DataFileWriterOptions& options,
+                            WrittenDataFile* written = nullptr) {
   const OpContext ctx;
   const auto store = MakeMemoryStore();
   LANCEFS_ASSIGN_OR_RETURN(auto sink, store->OpenWriter("f", ctx));
@@ -480,7 +489,8 @@ TEST(DataFile, WhatAVersionCannotStoreIsRefused) {
   EXPECT_TRUE(WriteFile({}, SchemaOf(map), {.version = FileVersion::kV2_2}).ok());
   EXPECT_TRUE(WriteFile({}, SchemaOf(map), {.version = FileVersion::kV2_3}).status().Is(StatusCode::kNotSupported));
   const auto type = arrow::struct_({arrow::field("x", arrow::int32())});
-  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("c", type)}), 2, {FromJson(type, R"([{"x": 1}, null])")});
+  const auto batch =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("c", type)}), 2, {FromJson(type, R"([{"x": 1}, null])")});
   const auto nulls = WriteFile({batch}, SchemaOf(type), {.version = FileVersion::kV2_0});
   ASSERT_FALSE(nulls.ok());
   EXPECT_TRUE(nulls.status().Is(StatusCode::kNotSupported));

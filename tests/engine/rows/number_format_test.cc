@@ -46,7 +46,8 @@ std::string Expected(T value) {
     return sign + mantissa + (exponent < 0 ? "e-" : "e+") + (power.size() < 2 ? "0" : "") + power;
   }
   if (exponent < 0) return sign + "0." + std::string(-exponent - 1, '0') + digits;
-  if (static_cast<int>(digits.size()) <= exponent + 1) return sign + digits + std::string(exponent + 1 - digits.size(), '0') + ".0";
+  if (static_cast<int>(digits.size()) <= exponent + 1)
+    return sign + digits + std::string(exponent + 1 - digits.size(), '0') + ".0";
   return sign + digits.substr(0, exponent + 1) + "." + digits.substr(exponent + 1);
 }
 
@@ -109,7 +110,8 @@ TEST(NumberFormat, RandomDoublesAgreeWithTheStandardLibrary) {
   }
   // Numbers as people write them, and their neighbours.
   for (int i = 0; i < 1000000; ++i) {
-    const double value = static_cast<double>(static_cast<int64_t>(random() >> (random() % 50 + 10))) / std::pow(10.0, random() % 8);
+    const double value =
+        static_cast<double>(static_cast<int64_t>(random() >> (random() % 50 + 10))) / std::pow(10.0, random() % 8);
     ASSERT_EQ(Double(value), Expected(value));
     const double next = std::nextafter(value, 1e300);
     ASSERT_EQ(Double(next), Expected(next));
@@ -119,7 +121,8 @@ TEST(NumberFormat, RandomDoublesAgreeWithTheStandardLibrary) {
 TEST(NumberFormat, PowersOfTwoAndTen) {
   for (int e = -1074; e < 1024; ++e) {
     const double value = std::ldexp(1.0, e);
-    for (const double near : {value, std::nextafter(value, 0.0), std::nextafter(value, std::numeric_limits<double>::infinity())}) {
+    for (const double near :
+         {value, std::nextafter(value, 0.0), std::nextafter(value, std::numeric_limits<double>::infinity())}) {
       if (near > 0 && std::isfinite(near)) {
         ASSERT_EQ(Double(near), Expected(near));
       }
@@ -251,7 +254,8 @@ TEST(NumberFormat, TimesAndTimestamps) {
 TEST(NumberFormat, Base64AndUuid) {
   auto base64 = [](const std::string& bytes) {
     char text[400];
-    return std::string(text, WriteBase64(text, reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int64_t>(bytes.size())));
+    return std::string(text,
+                       WriteBase64(text, reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int64_t>(bytes.size())));
   };
   EXPECT_EQ(base64(""), "");
   EXPECT_EQ(base64("f"), "Zg==");

@@ -65,11 +65,13 @@ std::shared_ptr<Array> Ints(const std::vector<std::optional<int32_t>>& values) {
 }
 
 TEST(Jsonl, ScalarsAndNulls) {
-  const auto ints = Make<arrow::Int64Builder>(arrow::int64(), std::vector<std::optional<int64_t>>{INT64_MIN, std::nullopt, INT64_MAX});
+  const auto ints =
+      Make<arrow::Int64Builder>(arrow::int64(), std::vector<std::optional<int64_t>>{INT64_MIN, std::nullopt, INT64_MAX});
   const auto bools = Make<arrow::BooleanBuilder>(arrow::boolean(), std::vector<std::optional<bool>>{true, false, std::nullopt});
   const auto doubles = Make<arrow::DoubleBuilder>(arrow::float64(), std::vector<std::optional<double>>{NAN, -INFINITY, -0.0});
-  const Batch batch = BatchOf({arrow::field("i", arrow::int64()), arrow::field("b", arrow::boolean()), arrow::field("d", arrow::float64())},
-                              {ints, bools, doubles});
+  const Batch batch =
+      BatchOf({arrow::field("i", arrow::int64()), arrow::field("b", arrow::boolean()), arrow::field("d", arrow::float64())},
+              {ints, bools, doubles});
   EXPECT_EQ(Jsonl(*batch),
             "{\"i\":-9223372036854775808,\"b\":true,\"d\":\"NaN\"}\n"
             "{\"i\":null,\"b\":false,\"d\":\"-Infinity\"}\n"
@@ -145,7 +147,8 @@ TEST(Jsonl, NoRows) {
 
 // Any slice of any type says what the whole says of those rows.
 TEST(Jsonl, SlicesOfAllTypes) {
-  auto list_builder = std::make_shared<arrow::ListBuilder>(arrow::default_memory_pool(), std::make_shared<arrow::StringBuilder>());
+  auto list_builder =
+      std::make_shared<arrow::ListBuilder>(arrow::default_memory_pool(), std::make_shared<arrow::StringBuilder>());
   auto& list_values = static_cast<arrow::StringBuilder&>(*list_builder->value_builder());
   auto fixed_builder =
       std::make_shared<arrow::FixedSizeListBuilder>(arrow::default_memory_pool(), std::make_shared<arrow::BooleanBuilder>(), 3);
@@ -156,8 +159,10 @@ TEST(Jsonl, SlicesOfAllTypes) {
       continue;
     }
     ASSERT_TRUE(list_builder->Append().ok() && fixed_builder->Append().ok());
-    for (int k = 0; k < i % 4; ++k) ASSERT_TRUE((k == 1 ? list_values.AppendNull() : list_values.Append(std::string("v").append(std::to_string(i)))).ok());
-    for (int k = 0; k < 3; ++k) ASSERT_TRUE((k == i % 5 ? fixed_values.AppendNull() : fixed_values.Append((i + k) % 2 == 0)).ok());
+    for (int k = 0; k < i % 4; ++k)
+      ASSERT_TRUE((k == 1 ? list_values.AppendNull() : list_values.Append(std::string("v").append(std::to_string(i)))).ok());
+    for (int k = 0; k < 3; ++k)
+      ASSERT_TRUE((k == i % 5 ? fixed_values.AppendNull() : fixed_values.Append((i + k) % 2 == 0)).ok());
   }
   const auto lists = list_builder->Finish().ValueOrDie();
   const auto fixed = fixed_builder->Finish().ValueOrDie();
@@ -202,9 +207,10 @@ TEST(Jsonl, ExtensionsByFieldMetadata) {
   const auto half = Make<arrow::FixedSizeBinaryBuilder>(arrow::fixed_size_binary(2),
                                                         std::vector<std::optional<std::string>>{std::string("\xcd\x3d")});
   auto extension = [](const std::string& name) { return arrow::key_value_metadata({"ARROW:extension:name"}, {name}); };
-  const Batch batch = BatchOf({arrow::field("u", uuid->type(), true, extension("arrow.uuid")),
-                               arrow::field("h", half->type(), true, extension("lance.bfloat16")), arrow::field("plain", half->type())},
-                              {uuid, half, half});
+  const Batch batch =
+      BatchOf({arrow::field("u", uuid->type(), true, extension("arrow.uuid")),
+               arrow::field("h", half->type(), true, extension("lance.bfloat16")), arrow::field("plain", half->type())},
+              {uuid, half, half});
   EXPECT_EQ(Jsonl(*batch), "{\"u\":\"30313233-3435-3637-3839-616263646566\",\"h\":0.100097656,\"plain\":\"zT0=\"}\n");
 }
 
@@ -225,8 +231,8 @@ TEST(Jsonl, DictionariesRepeatAndOverflowNothing) {
   for (const int rows : {1, 100}) {
     std::vector<std::optional<int32_t>> indices;
     for (int i = 0; i < rows; ++i) indices.push_back(i % 3 == 2 ? std::nullopt : std::optional<int32_t>(i % 2));
-    const auto array =
-        std::make_shared<arrow::DictionaryArray>(arrow::dictionary(arrow::int32(), arrow::utf8()), Ints(indices), Strings({"a,", big}));
+    const auto array = std::make_shared<arrow::DictionaryArray>(arrow::dictionary(arrow::int32(), arrow::utf8()), Ints(indices),
+                                                                Strings({"a,", big}));
     const std::string text = Jsonl(*One(array));
     const std::string csv = Csv(*One(array));
     std::string want, want_csv;
@@ -281,15 +287,19 @@ TEST(Jsonl, WideRowsAndManyThreads) {
 }
 
 TEST(Csv, QuotesOnlyWhereNeeded) {
-  const auto array = Strings({"plain", "", "a,b", "a\tb", "a\"b", "a\nb", "a\rb", " a ", std::nullopt, "0123456789abcdef,", "0123456789abcdef0123\n"});
-  EXPECT_EQ(Csv(*One(array)), "plain\n\"\"\n\"a,b\"\na\tb\n\"a\"\"b\"\n\"a\nb\"\n\"a\rb\"\n a \n\n\"0123456789abcdef,\"\n\"0123456789abcdef0123\n\"\n");
+  const auto array = Strings(
+      {"plain", "", "a,b", "a\tb", "a\"b", "a\nb", "a\rb", " a ", std::nullopt, "0123456789abcdef,", "0123456789abcdef0123\n"});
+  EXPECT_EQ(
+      Csv(*One(array)),
+      "plain\n\"\"\n\"a,b\"\na\tb\n\"a\"\"b\"\n\"a\nb\"\n\"a\rb\"\n a \n\n\"0123456789abcdef,\"\n\"0123456789abcdef0123\n\"\n");
   EXPECT_EQ(Csv(*One(Strings({"a,b", "a\tb"})), '\t'), "a,b\n\"a\tb\"\n");
 }
 
 TEST(Csv, NestedValuesAreJsonText) {
   auto builder = std::make_shared<arrow::StringBuilder>();
   arrow::ListBuilder lists(arrow::default_memory_pool(), builder);
-  ASSERT_TRUE(lists.Append().ok() && builder->Append("q\"\\,").ok() && builder->AppendNull().ok() && lists.AppendEmptyValue().ok());
+  ASSERT_TRUE(lists.Append().ok() && builder->Append("q\"\\,").ok() && builder->AppendNull().ok() &&
+              lists.AppendEmptyValue().ok());
   EXPECT_EQ(Csv(*One(lists.Finish().ValueOrDie())), "\"[\"\"q\\\"\"\\\\,\"\",null]\"\n\"[]\"\n");
 }
 
@@ -329,7 +339,8 @@ TEST(RowWriter, TextForms) {
   EXPECT_EQ(WriteBatches(RowFormat::kJson, batch->schema(), {empty}), "[]\n");
   EXPECT_EQ(WriteBatches(RowFormat::kCsv, batch->schema(), {}), "a\n");
   EXPECT_EQ(WriteBatches(RowFormat::kCsv, batch->schema(), {batch}), "a\n1\n\n");
-  const auto odd = arrow::schema({arrow::field("x,y", arrow::int32()), arrow::field("", arrow::int32()), arrow::field("t\tt", arrow::int32())});
+  const auto odd = arrow::schema(
+      {arrow::field("x,y", arrow::int32()), arrow::field("", arrow::int32()), arrow::field("t\tt", arrow::int32())});
   EXPECT_EQ(WriteBatches(RowFormat::kCsv, odd, {}), "\"x,y\",\"\",t\tt\n");
   EXPECT_EQ(WriteBatches(RowFormat::kTsv, odd, {}), "x,y\t\"\"\t\"t\tt\"\n");
 }
@@ -347,7 +358,8 @@ TEST(RowWriter, ManyRowsArriveInPieces) {
 
 TEST(RowWriter, SinkFailureComesBackAsItWas) {
   const Batch batch = One(Ints({1}));
-  for (const RowFormat format : {RowFormat::kJsonl, RowFormat::kCsv, RowFormat::kArrowStream, RowFormat::kArrowFile, RowFormat::kParquet}) {
+  for (const RowFormat format :
+       {RowFormat::kJsonl, RowFormat::kCsv, RowFormat::kArrowStream, RowFormat::kArrowFile, RowFormat::kParquet}) {
     auto writer = RowWriter::Make(format, batch->schema(),
                                   [](std::span<const uint8_t>) { return Status::ResourceExhausted("spill is full"); });
     Status status = writer.status();
@@ -361,8 +373,8 @@ TEST(RowWriter, SinkFailureComesBackAsItWas) {
 TEST(RowWriter, ArrowFileMergesDictionaries) {
   const auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
   auto batch = [&](const std::vector<std::optional<std::string>>& values, const std::vector<std::optional<int8_t>>& indices) {
-    const auto dictionary = std::make_shared<arrow::DictionaryArray>(
-        type, Make<arrow::Int8Builder>(arrow::int8(), indices), Strings(values));
+    const auto dictionary =
+        std::make_shared<arrow::DictionaryArray>(type, Make<arrow::Int8Builder>(arrow::int8(), indices), Strings(values));
     const auto nested = arrow::StructArray::Make({dictionary}, std::vector<std::string>{"x"}).ValueOrDie();
     return BatchOf({arrow::field("d", type), arrow::field("s", nested->type())}, {dictionary, nested});
   };
@@ -481,9 +493,16 @@ TEST(Jsonb, ScalarsAndContainers) {
   EXPECT_EQ(Jsonb("80000000"), "[]");
   EXPECT_EQ(Jsonb("40000000"), "{}");
   EXPECT_EQ(Jsonb("8000000200000000200000025001"), "[null,1]");
-  EXPECT_EQ(Jsonb("400000011000000150000004" "61" "80000000"), "{\"a\":[]}");
-  EXPECT_EQ(Jsonb("2000000060000005" "1000000000"), "\"1970-01-01\"");
-  EXPECT_EQ(Jsonb("2000000060000003" "00abcd"), "\"ABCD\"");
+  EXPECT_EQ(Jsonb("400000011000000150000004"
+                  "61"
+                  "80000000"),
+            "{\"a\":[]}");
+  EXPECT_EQ(Jsonb("2000000060000005"
+                  "1000000000"),
+            "\"1970-01-01\"");
+  EXPECT_EQ(Jsonb("2000000060000003"
+                  "00abcd"),
+            "\"ABCD\"");
 }
 
 TEST(Jsonb, TextIsTakenAsText) {
@@ -493,7 +512,13 @@ TEST(Jsonb, TextIsTakenAsText) {
 }
 
 TEST(Jsonb, DamageIsAnErrorAtEveryCut) {
-  const std::string whole = FromHex("400000011000000150000010" "61" "8000000220000002" "20000002" "5001" "4002");
+  const std::string whole = FromHex(
+      "400000011000000150000010"
+      "61"
+      "8000000220000002"
+      "20000002"
+      "5001"
+      "4002");
   ASSERT_TRUE(JsonbText(whole).ok());
   EXPECT_EQ(*JsonbText(whole), "{\"a\":[1,2]}");
   for (size_t n = 4; n < whole.size(); ++n) EXPECT_TRUE(JsonbText(whole.substr(0, n)).status().Is(StatusCode::kCorruption)) << n;
@@ -512,8 +537,11 @@ TEST(Jsonb, DamageIsAnErrorAtEveryCut) {
 
 TEST(Jsonb, ColumnsOfLanceJson) {
   const auto type = arrow::large_binary();
-  const auto array = Make<arrow::LargeBinaryBuilder>(
-      type, std::vector<std::optional<std::string>>{FromHex("400000011000000150000004" "61" "80000000"), std::nullopt});
+  const auto array =
+      Make<arrow::LargeBinaryBuilder>(type, std::vector<std::optional<std::string>>{FromHex("400000011000000150000004"
+                                                                                            "61"
+                                                                                            "80000000"),
+                                                                                    std::nullopt});
   const auto field = arrow::field("j", type, true, arrow::key_value_metadata({"ARROW:extension:name"}, {"lance.json"}));
   EXPECT_EQ(Jsonl(*BatchOf({field}, {array})), "{\"j\":\"{\\\"a\\\":[]}\"}\n{\"j\":null}\n");
   EXPECT_EQ(Csv(*BatchOf({field}, {array})), "\"{\"\"a\"\":[]}\"\n\n");

@@ -188,16 +188,28 @@ TEST_F(RowsIn, ErrorHasItsPlaceAndNoBatchBehindIt) {
 
 SchemaPtr Rich() {
   const auto uuid = arrow::key_value_metadata({"ARROW:extension:name"}, {"arrow.uuid"});
-  return arrow::schema(
-      {field("d", arrow::date32()), field("d64", arrow::date64()), field("t", arrow::time64(arrow::TimeUnit::NANO)),
-       field("ts", arrow::timestamp(arrow::TimeUnit::MICRO)), field("tz", arrow::timestamp(arrow::TimeUnit::MILLI, "Europe/Zurich")),
-       field("dec", arrow::decimal128(12, 2)), field("dec256", arrow::decimal256(60, 4)), field("bin", arrow::binary()),
-       field("fsb", arrow::fixed_size_binary(2)), field("uuid", arrow::fixed_size_binary(16), true, uuid), field("u64", arrow::uint64()),
-       field("f16", arrow::float16()), field("f32", arrow::float32()), field("dict", arrow::dictionary(arrow::int8(), arrow::utf8())),
-       field("dur", arrow::duration(arrow::TimeUnit::SECOND)), field("list", arrow::list(arrow::int16())),
-       field("vec", arrow::fixed_size_list(arrow::float32(), 2)), field("big", arrow::large_list(arrow::large_utf8())),
-       field("map", arrow::map(arrow::utf8(), arrow::int64())), field("view", arrow::utf8_view()),
-       field("st", arrow::struct_({field("x", arrow::int64(), false), field("deep", arrow::struct_({field("k", arrow::list(arrow::int32()))}))}))});
+  return arrow::schema({field("d", arrow::date32()),
+                        field("d64", arrow::date64()),
+                        field("t", arrow::time64(arrow::TimeUnit::NANO)),
+                        field("ts", arrow::timestamp(arrow::TimeUnit::MICRO)),
+                        field("tz", arrow::timestamp(arrow::TimeUnit::MILLI, "Europe/Zurich")),
+                        field("dec", arrow::decimal128(12, 2)),
+                        field("dec256", arrow::decimal256(60, 4)),
+                        field("bin", arrow::binary()),
+                        field("fsb", arrow::fixed_size_binary(2)),
+                        field("uuid", arrow::fixed_size_binary(16), true, uuid),
+                        field("u64", arrow::uint64()),
+                        field("f16", arrow::float16()),
+                        field("f32", arrow::float32()),
+                        field("dict", arrow::dictionary(arrow::int8(), arrow::utf8())),
+                        field("dur", arrow::duration(arrow::TimeUnit::SECOND)),
+                        field("list", arrow::list(arrow::int16())),
+                        field("vec", arrow::fixed_size_list(arrow::float32(), 2)),
+                        field("big", arrow::large_list(arrow::large_utf8())),
+                        field("map", arrow::map(arrow::utf8(), arrow::int64())),
+                        field("view", arrow::utf8_view()),
+                        field("st", arrow::struct_({field("x", arrow::int64(), false),
+                                                    field("deep", arrow::struct_({field("k", arrow::list(arrow::int32()))}))}))});
 }
 
 TEST_F(RowsIn, JsonlRichTypes) {
@@ -226,8 +238,9 @@ TEST_F(RowsIn, JsonlRichTypes) {
   EXPECT_EQ(Cells(got, "list"), "list<item: int16>[1, null, -2]|-|list<item: int16>[]");
   EXPECT_EQ(Cells(got, "vec"), "fixed_size_list<item: float>[2][1, 2.5]|-|-");
   EXPECT_EQ(Cells(got, "view"), "a longer text than twelve bytes|-|-");
-  EXPECT_EQ(Cells(got, "st"), "{x:int64 = 1, deep:struct<k: list<item: int32>> = {k:list<item: int32> = list<item: int32>[]}}|-|"
-                              "{x:int64 = 2, deep:struct<k: list<item: int32>> = null}");
+  EXPECT_EQ(Cells(got, "st"),
+            "{x:int64 = 1, deep:struct<k: list<item: int32>> = {k:list<item: int32> = list<item: int32>[]}}|-|"
+            "{x:int64 = 2, deep:struct<k: list<item: int32>> = null}");
   EXPECT_EQ(got.table->schema()->ToString(), Rich()->ToString());
 }
 
@@ -237,14 +250,17 @@ TEST_F(RowsIn, JsonlRichRefusals) {
       {R"({"d":1})", "column 'd': 1 is not a date (YYYY-MM-DD)"},
       {R"({"t":"24:00:00"})", "column 't': \"24:00:00\" is not a time (hh:mm:ss)"},
       {R"({"ts":"2020-01-31"})", "column 'ts': \"2020-01-31\" is not a timestamp (YYYY-MM-DDThh:mm:ss)"},
-      {R"({"ts":"2020-01-31T01:02:03.1234567"})", "column 'ts': \"2020-01-31T01:02:03.1234567\" does not fit timestamp[us] without loss"},
-      {R"({"ts":"2020-01-31T01:02:03+01:00"})", "column 'ts': \"2020-01-31T01:02:03+01:00\" is not a timestamp (YYYY-MM-DDThh:mm:ss)"},
+      {R"({"ts":"2020-01-31T01:02:03.1234567"})",
+       "column 'ts': \"2020-01-31T01:02:03.1234567\" does not fit timestamp[us] without loss"},
+      {R"({"ts":"2020-01-31T01:02:03+01:00"})",
+       "column 'ts': \"2020-01-31T01:02:03+01:00\" is not a timestamp (YYYY-MM-DDThh:mm:ss)"},
       {R"({"dec":"12345678901.00"})", "column 'dec': \"12345678901.00\" is out of range for decimal128(12, 2)"},
       {R"({"dec":1.005})", "column 'dec': 1.005 does not fit decimal128(12, 2) without loss"},
       {R"({"dec":"NaN"})", "column 'dec': \"NaN\" is not a decimal128(12, 2)"},
       {R"({"bin":"AQ"})", "column 'bin': \"AQ\" is not base64 text of binary"},
       {R"({"fsb":"AQID"})", "column 'fsb': \"AQID\" does not have the length of fixed_size_binary[2]"},
-      {R"({"uuid":"01234567-89ab-cdef-0123-456789abcdeg"})", "column 'uuid': \"01234567-89ab-cdef-0123-456789abcdeg\" is not a uuid"},
+      {R"({"uuid":"01234567-89ab-cdef-0123-456789abcdeg"})",
+       "column 'uuid': \"01234567-89ab-cdef-0123-456789abcdeg\" is not a uuid"},
       {R"({"u64":-1})", "column 'u64': -1 is out of range for uint64"},
       {R"({"f16":70000})", "column 'f16': 70000 is out of range for halffloat"},
       {R"({"f32":1e39})", "column 'f32': 1e39 is out of range for float"},
@@ -351,7 +367,8 @@ TEST_F(RowsIn, CsvRefusals) {
   for (const auto& [line, message] : cases) ExpectRefused("a.csv", good + line + "\n", Simple(), message);
   ExpectRefused("a.csv", good + "3,x,1,1.0,maybe", Simple(), "row 3, column 'ok': \"maybe\" is not a bool");
   // The earliest row counts, whatever the column.
-  ExpectRefused("a.csv", "id,name,qty,price,ok\n1,x,1,bad,true\nx,y,1,1,true\n", Simple(), "row 1, column 'price': \"bad\" is not a double");
+  ExpectRefused("a.csv", "id,name,qty,price,ok\n1,x,1,bad,true\nx,y,1,1,true\n", Simple(),
+                "row 1, column 'price': \"bad\" is not a double");
   ExpectRefused("a.csv", "id,name\n1,x\ny,2\n3\n", Simple(), "row 2, column 'id': \"y\" is not an int64");
 }
 
@@ -473,11 +490,10 @@ TEST_F(RowsIn, InferCsv) {
 }
 
 TEST_F(RowsIn, InferJsonl) {
-  const std::string text =
-      R"({"i":1,"f":1,"b":true,"s":"2020-01-01","o":{"x":1},"l":[],"n":null,"d":"NaN"})"
-      "\n"
-      R"({"i":null,"f":-0.5,"o":{"y":["a"],"x":2},"l":[1,2.5],"d":1.5,"late":7})"
-      "\n";
+  const std::string text = R"({"i":1,"f":1,"b":true,"s":"2020-01-01","o":{"x":1},"l":[],"n":null,"d":"NaN"})"
+                           "\n"
+                           R"({"i":null,"f":-0.5,"o":{"y":["a"],"x":2},"l":[1,2.5],"d":1.5,"late":7})"
+                           "\n";
   const Outcome got = Read("a.jsonl", text, nullptr);
   ASSERT_TRUE(got.status.ok()) << got.status.message();
   EXPECT_EQ(got.table->schema()->ToString(),
@@ -485,7 +501,8 @@ TEST_F(RowsIn, InferJsonl) {
             "n: string\nd: double\nlate: int64");
   EXPECT_EQ(Cells(got, "late"), "-|7");
   EXPECT_EQ(Cells(got, "d"), "nan|1.5");
-  ExpectRefused("a.jsonl", "{\"a\":1}\n{\"a\":\"x\"}\n", nullptr, "row 2, column 'a': \"x\" is of another kind than the values in rows before it");
+  ExpectRefused("a.jsonl", "{\"a\":1}\n{\"a\":\"x\"}\n", nullptr,
+                "row 2, column 'a': \"x\" is of another kind than the values in rows before it");
   ExpectRefused("a.jsonl", "{\"a\":{\"b\":1}}\n{\"a\":{\"b\":[1]}}\n", nullptr,
                 "row 2, column 'a.b': [1] is of another kind than the values in rows before it");
   ExpectRefused("a.jsonl", "{\"a\":18446744073709551615}\n", nullptr,
@@ -508,9 +525,12 @@ class TypedIn : public RowsIn, public testing::WithParamInterface<std::string> {
     if (GetParam() == "parquet") {
       const auto table = *arrow::Table::FromRecordBatches({batch});
       auto properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
-      EXPECT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 3, parquet::default_writer_properties(), properties).ok());
+      EXPECT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 3, parquet::default_writer_properties(),
+                                             properties)
+                      .ok());
     } else {
-      auto writer = GetParam() == "arrow" ? *arrow::ipc::MakeFileWriter(out, batch->schema()) : *arrow::ipc::MakeStreamWriter(out, batch->schema());
+      auto writer = GetParam() == "arrow" ? *arrow::ipc::MakeFileWriter(out, batch->schema())
+                                          : *arrow::ipc::MakeStreamWriter(out, batch->schema());
       for (int64_t at = 0; at < batch->num_rows(); at += 3) EXPECT_TRUE(writer->WriteRecordBatch(*batch->Slice(at, 3)).ok());
       EXPECT_TRUE(writer->Close().ok());
     }
@@ -548,8 +568,10 @@ TEST_P(TypedIn, RefusesLossWithTheRow) {
   const std::string big = Write(One("a", Ints({1, 9007199254740993})));
   EXPECT_EQ(ReadFile(big, arrow::schema({field("a", arrow::float64())})).status.message(),
             "row 2, column 'a': 9007199254740993 does not fit double without loss");
-  EXPECT_EQ(ReadFile(path, arrow::schema({field("a", arrow::utf8())})).status.message(), "column 'a': int64 cannot be taken as string");
-  EXPECT_EQ(ReadFile(path, arrow::schema({field("b", arrow::int64())})).status.message(), "column 'a': the table has no such column");
+  EXPECT_EQ(ReadFile(path, arrow::schema({field("a", arrow::utf8())})).status.message(),
+            "column 'a': int64 cannot be taken as string");
+  EXPECT_EQ(ReadFile(path, arrow::schema({field("b", arrow::int64())})).status.message(),
+            "column 'a': the table has no such column");
   EXPECT_EQ(ReadFile(path, arrow::schema({field("a", arrow::int64()), field("b", arrow::int64(), false)})).status.message(),
             "column 'b': is missing, and the column is not nullable");
   arrow::DoubleBuilder doubles;
@@ -560,7 +582,8 @@ TEST_P(TypedIn, RefusesLossWithTheRow) {
 
 TEST_P(TypedIn, NullsAndTimestamps) {
   arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MILLI), arrow::default_memory_pool());
-  ASSERT_TRUE(builder.AppendValues(std::vector<int64_t>{1000, 2000, 3000, 4000}).ok() && builder.AppendNull().ok() && builder.Append(5500).ok());
+  ASSERT_TRUE(builder.AppendValues(std::vector<int64_t>{1000, 2000, 3000, 4000}).ok() && builder.AppendNull().ok() &&
+              builder.Append(5500).ok());
   const std::string path = Write(One("a", *builder.Finish()));
   EXPECT_EQ(ReadFile(path, arrow::schema({field("a", arrow::timestamp(arrow::TimeUnit::NANO), false)})).status.message(),
             "row 5, column 'a': null in a non-nullable column");
@@ -582,13 +605,16 @@ TEST_P(TypedIn, NestedByName) {
   const auto row = *arrow::StructArray::Make({inner, Ints({1, 2, 3, 4, 5})}, std::vector<std::string>{"l", "x"});
   const std::string path = Write(One("st", row));
   const auto target = [](const std::shared_ptr<arrow::DataType>& list) {
-    return arrow::schema({field("st", arrow::struct_({field("x", arrow::int32()), field("new", arrow::utf8()), field("l", list)}))});
+    return arrow::schema(
+        {field("st", arrow::struct_({field("x", arrow::int32()), field("new", arrow::utf8()), field("l", list)}))});
   };
   const Outcome got = ReadFile(path, target(arrow::large_list(arrow::int32())));
   ASSERT_TRUE(got.status.ok()) << got.status.message();
-  const auto& shaped = static_cast<const arrow::StructArray&>(*got.table->column(0)->chunk(got.table->column(0)->num_chunks() - 1));
+  const auto& shaped =
+      static_cast<const arrow::StructArray&>(*got.table->column(0)->chunk(got.table->column(0)->num_chunks() - 1));
   EXPECT_EQ(shaped.GetFieldByName("l")->ToString().find("70000") != std::string::npos, true);
-  EXPECT_EQ(ReadFile(path, target(arrow::list(arrow::int16()))).status.message().substr(0, 24), "row 5, column 'st.l.item") << "dotted path";
+  EXPECT_EQ(ReadFile(path, target(arrow::list(arrow::int16()))).status.message().substr(0, 24), "row 5, column 'st.l.item")
+      << "dotted path";
   EXPECT_TRUE(ReadFile(path, target(arrow::fixed_size_list(arrow::int64(), 2))).status.ok());
   EXPECT_FALSE(ReadFile(path, target(arrow::fixed_size_list(arrow::int64(), 3))).status.ok());
   EXPECT_FALSE(ReadFile(path, arrow::schema({field("st", arrow::struct_({field("x", arrow::int64())}))})).status.ok());

@@ -18,7 +18,7 @@ TEST(Like, Patterns) {
   EXPECT_EQ(Rows(*batch, "s LIKE 'a%'"), "0,2,7");
   EXPECT_EQ(Rows(*batch, "s LIKE '%c'"), "0,2,7");
   EXPECT_EQ(Rows(*batch, "s LIKE '%b%'"), "0");
-  EXPECT_EQ(Rows(*batch, "s LIKE 'a_c'"), "0,2,7");  // any character, also a line feed
+  EXPECT_EQ(Rows(*batch, "s LIKE 'a_c'"), "0,2,7");        // any character, also a line feed
   EXPECT_EQ(Rows(*batch, "s LIKE '___'"), "0,2,3,5,6,7");  // characters, not bytes
   EXPECT_EQ(Rows(*batch, "s LIKE ''"), "1");
   EXPECT_EQ(Rows(*batch, "s LIKE '%'"), "0,1,2,3,5,6,7");
@@ -53,8 +53,7 @@ TEST(Regex, Matches) {
   EXPECT_EQ(Rows(*batch, "s ~ '^[A-Z]+$'"), "3");
   EXPECT_EQ(Rows(*batch, "s ~* '^[A-Z]+$'"), "0,3");
   EXPECT_EQ(Rows(*batch, "s !~ 'a'"), "1,3,5,6");
-  EXPECT_EQ(FilterError("regexp_match(s, '[')", *batch->schema()),
-            "bad regular expression '[': missing ]: [ at position 1");
+  EXPECT_EQ(FilterError("regexp_match(s, '[')", *batch->schema()), "bad regular expression '[': missing ]: [ at position 1");
 }
 
 TEST(Casts, TextToValues) {
@@ -171,7 +170,8 @@ TEST(Functions, TimesBeyondTheirTypeAreErrors) {
   for (const char* text : {"date_trunc('year', ns) = ns", "date_trunc('day', ns) = ns", "date_bin(INTERVAL '1 day', ns) = ns",
                            "us + INTERVAL '1 day' = us", "ns - INTERVAL '1 month' = ns", "d + INTERVAL '1 day' = d"}) {
     const std::string rows = Rows(*batch, text);
-    EXPECT_TRUE(rows.starts_with("error:") && (rows.find("out of") != std::string::npos || rows.find("overflow") != std::string::npos))
+    EXPECT_TRUE(rows.starts_with("error:") &&
+                (rows.find("out of") != std::string::npos || rows.find("overflow") != std::string::npos))
         << text << ": " << rows;
   }
 }

@@ -13,7 +13,8 @@ TEST(ManifestName, BothSchemes) {
   EXPECT_EQ(ManifestName(12, ManifestNaming::kV1), "12.manifest");
   EXPECT_EQ(ParseManifestName("18446744073709551614.manifest")->version, 1u);
   EXPECT_EQ(ParseManifestName("7.manifest")->naming, ManifestNaming::kV1);
-  for (const char* other : {"latest_version_hint.json", "d9223372036854775809.manifest", "5.manifest#1", "x.manifest", ".manifest"}) {
+  for (const char* other :
+       {"latest_version_hint.json", "d9223372036854775809.manifest", "5.manifest#1", "x.manifest", ".manifest"}) {
     EXPECT_FALSE(ParseManifestName(other).has_value()) << other;
   }
 }
@@ -71,13 +72,32 @@ TEST(Flags, UnknownAndUnpairedBits) {
 
 TEST(Schema, LogicalTypesRoundTrip) {
   const std::vector<std::shared_ptr<arrow::DataType>> types = {
-      arrow::null(), arrow::boolean(), arrow::int8(), arrow::uint64(), arrow::float16(), arrow::float64(), arrow::utf8(), arrow::large_utf8(),
-      arrow::binary(), arrow::fixed_size_binary(16), arrow::date32(), arrow::date64(), arrow::time32(arrow::TimeUnit::MILLI),
-      arrow::time64(arrow::TimeUnit::NANO), arrow::timestamp(arrow::TimeUnit::MICRO), arrow::timestamp(arrow::TimeUnit::NANO, "+08:00"),
-      arrow::duration(arrow::TimeUnit::SECOND), arrow::decimal128(10, -2), arrow::decimal256(50, 3), arrow::list(arrow::field("item", arrow::int32())),
-      arrow::large_list(arrow::struct_({arrow::field("a", arrow::utf8())})), arrow::fixed_size_list(arrow::field("item", arrow::float32()), 4),
+      arrow::null(),
+      arrow::boolean(),
+      arrow::int8(),
+      arrow::uint64(),
+      arrow::float16(),
+      arrow::float64(),
+      arrow::utf8(),
+      arrow::large_utf8(),
+      arrow::binary(),
+      arrow::fixed_size_binary(16),
+      arrow::date32(),
+      arrow::date64(),
+      arrow::time32(arrow::TimeUnit::MILLI),
+      arrow::time64(arrow::TimeUnit::NANO),
+      arrow::timestamp(arrow::TimeUnit::MICRO),
+      arrow::timestamp(arrow::TimeUnit::NANO, "+08:00"),
+      arrow::duration(arrow::TimeUnit::SECOND),
+      arrow::decimal128(10, -2),
+      arrow::decimal256(50, 3),
+      arrow::list(arrow::field("item", arrow::int32())),
+      arrow::large_list(arrow::struct_({arrow::field("a", arrow::utf8())})),
+      arrow::fixed_size_list(arrow::field("item", arrow::float32()), 4),
       arrow::fixed_size_list(arrow::field("item", arrow::fixed_size_list(arrow::field("item", arrow::float32()), 2)), 3),
-      arrow::map(arrow::utf8(), arrow::int32()), arrow::dictionary(arrow::int32(), arrow::utf8()), arrow::struct_({arrow::field("x", arrow::int64(), false)})};
+      arrow::map(arrow::utf8(), arrow::int32()),
+      arrow::dictionary(arrow::int32(), arrow::utf8()),
+      arrow::struct_({arrow::field("x", arrow::int64(), false)})};
   for (const auto& type : types) {
     const auto schema = SchemaFromArrow(*arrow::schema({arrow::field("c", type)}));
     ASSERT_TRUE(schema.ok()) << type->ToString() << ": " << schema.status().ToString();
@@ -91,15 +111,18 @@ TEST(Schema, LogicalTypesRoundTrip) {
 }
 
 TEST(Schema, RefusesWhatLanceRefuses) {
-  for (const auto& schema : {arrow::schema({arrow::field("a.b", arrow::int8())}), arrow::schema({arrow::field("a", arrow::int8()), arrow::field("a", arrow::int8())}),
-                             arrow::schema({arrow::field("i", arrow::month_interval())}), arrow::schema({arrow::field("d", arrow::decimal32(5, 1))})}) {
+  for (const auto& schema : {arrow::schema({arrow::field("a.b", arrow::int8())}),
+                             arrow::schema({arrow::field("a", arrow::int8()), arrow::field("a", arrow::int8())}),
+                             arrow::schema({arrow::field("i", arrow::month_interval())}),
+                             arrow::schema({arrow::field("d", arrow::decimal32(5, 1))})}) {
     EXPECT_FALSE(SchemaFromArrow(*schema).ok()) << schema->ToString();
   }
 }
 
 TEST(Schema, MalformedLogicalTypesAreErrors) {
-  for (const char* bad : {"", "int", "fixed_size_list:float", "fixed_size_list:float:0", "fixed_size_list:float:x", "decimal:128:99:0", "decimal:64:5:1",
-                          "timestamp:us", "timestamp:xx:-", "dict:string", "fixed_size_binary:-1", "duration:h", "list", "map"}) {
+  for (const char* bad :
+       {"", "int", "fixed_size_list:float", "fixed_size_list:float:0", "fixed_size_list:float:x", "decimal:128:99:0",
+        "decimal:64:5:1", "timestamp:us", "timestamp:xx:-", "dict:string", "fixed_size_binary:-1", "duration:h", "list", "map"}) {
     EXPECT_FALSE(TypeFromLogical(bad, {}).ok()) << bad;
   }
   std::string deep;

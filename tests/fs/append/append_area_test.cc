@@ -307,7 +307,9 @@ TEST_F(AppendAreaTest, FoldersAndNames) {
   ASSERT_TRUE(area_->Unlink(folder->id, "x y.jsonl", OpContext()).ok());
   EXPECT_TRUE(area_->Rmdir(AppendArea::kRoot, "d", OpContext()).ok());
   EXPECT_TRUE(area_->Create(AppendArea::kRoot, "x", 0644, O_WRONLY | O_CREAT, caller_, OpContext()).ok());
-  EXPECT_TRUE(area_->Create(AppendArea::kRoot, "x", 0644, O_WRONLY | O_CREAT | O_EXCL, caller_, OpContext()).status().Is(StatusCode::kAlreadyExists));
+  EXPECT_TRUE(area_->Create(AppendArea::kRoot, "x", 0644, O_WRONLY | O_CREAT | O_EXCL, caller_, OpContext())
+                  .status()
+                  .Is(StatusCode::kAlreadyExists));
 }
 
 TEST_F(AppendAreaTest, ZeroRowsMakeNoVersion) {
@@ -328,7 +330,8 @@ TEST_F(AppendAreaTest, ManyFilesAtOnce) {
   std::atomic<int> failures{0};
   for (int n = 0; n < 16; ++n) {
     threads.emplace_back([&, n] {
-      const auto made = area_->Create(AppendArea::kRoot, std::to_string(n) + ".jsonl", 0644, O_WRONLY | O_CREAT, caller_, OpContext());
+      const auto made =
+          area_->Create(AppendArea::kRoot, std::to_string(n) + ".jsonl", 0644, O_WRONLY | O_CREAT, caller_, OpContext());
       const AppendArea::Id id = made->entry.id;
       const uint64_t handle = made->opened.handle, owner = 1000 + static_cast<uint64_t>(n);
       if (!area_->Write(id, handle, 0, Bytes::FromString(kRows), owner, caller_, OpContext()).ok()) ++failures;
@@ -345,7 +348,9 @@ TEST_F(AppendAreaTest, ShutdownRefusesNewDropsAndKeepsOpenOnes) {
   Create("a.jsonl");
   ASSERT_TRUE(Write(kRows, 0).ok());
   ASSERT_TRUE(area_->Shutdown(OpContext().WithTimeout(std::chrono::seconds(10))).ok());
-  EXPECT_TRUE(area_->Create(AppendArea::kRoot, "b.jsonl", 0644, O_WRONLY | O_CREAT, caller_, OpContext()).status().Is(StatusCode::kReadOnly));
+  EXPECT_TRUE(area_->Create(AppendArea::kRoot, "b.jsonl", 0644, O_WRONLY | O_CREAT, caller_, OpContext())
+                  .status()
+                  .Is(StatusCode::kReadOnly));
   area_.reset();
   Start();
   for (int n = 0; n < 500 && log_->Errors().empty(); ++n) std::this_thread::sleep_for(std::chrono::milliseconds(10));

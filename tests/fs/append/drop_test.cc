@@ -17,10 +17,12 @@ namespace lancefs {
 namespace {
 
 TEST(DropNames, TemporaryOnes) {
-  for (const char* name : {".x", ".x.jsonl.Ab12Cd", "#x#", "x.jsonl~", "x.part", "x.jsonl.tmp", "x.swp", "x.crdownload", "x.filepart", "sedAb12Cd"}) {
+  for (const char* name : {".x", ".x.jsonl.Ab12Cd", "#x#", "x.jsonl~", "x.part", "x.jsonl.tmp", "x.swp", "x.crdownload",
+                           "x.filepart", "sedAb12Cd"}) {
     EXPECT_TRUE(IsTemporaryName(name)) << name;
   }
-  for (const char* name : {"x.jsonl", "x", "part", "x.parts.csv", "sed.jsonl", "sedition.csv", "sed-12345", "sedAb12Cde", "a#b.csv", "a~b.csv", ""}) {
+  for (const char* name : {"x.jsonl", "x", "part", "x.parts.csv", "sed.jsonl", "sedition.csv", "sed-12345", "sedAb12Cde",
+                           "a#b.csv", "a~b.csv", ""}) {
     EXPECT_FALSE(IsTemporaryName(name)) << name;
   }
 }

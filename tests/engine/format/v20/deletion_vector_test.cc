@@ -43,7 +43,8 @@ TEST(Roaring, ReadsEveryContainer) {
   // One run container: 10..12, 65,535. No offset table below four containers.
   EXPECT_EQ(*Decode(Hex("3b300000 01 0000 0300 0200 0a00 0200 ffff 0000")), (Values{10, 11, 12, 65535}));
   // Four containers with runs have one; only the first is a run.
-  EXPECT_EQ(*Decode(Hex("3b300300 01 0000 0100 0100 0000 0200 0000 0300 0000 25000000 2b000000 2d000000 2f000000 0100 0300 0100 0100 0200 0300")),
+  EXPECT_EQ(*Decode(Hex("3b300300 01 0000 0100 0100 0000 0200 0000 0300 0000 25000000 2b000000 2d000000 2f000000 0100 0300 0100 "
+                        "0100 0200 0300")),
             (Values{3, 4, 0x10001, 0x20002, 0x30003}));
 }
 
@@ -92,10 +93,12 @@ TEST(Roaring, RoundTripsAndSurvivesEveryFlippedByte) {
   for (size_t size = 0; size < bytes.size(); size += 101) EXPECT_FALSE(Decode(bytes.substr(0, size)).ok());
 }
 
-std::string ArrowFile(const std::shared_ptr<arrow::Schema>& schema, const std::vector<std::shared_ptr<arrow::Array>>& arrays, int batches = 1) {
+std::string ArrowFile(const std::shared_ptr<arrow::Schema>& schema, const std::vector<std::shared_ptr<arrow::Array>>& arrays,
+                      int batches = 1) {
   auto sink = *arrow::io::BufferOutputStream::Create();
   auto writer = *arrow::ipc::MakeFileWriter(sink, schema);
-  for (int i = 0; i < batches; ++i) EXPECT_TRUE(writer->WriteRecordBatch(*arrow::RecordBatch::Make(schema, arrays[0]->length(), arrays)).ok());
+  for (int i = 0; i < batches; ++i)
+    EXPECT_TRUE(writer->WriteRecordBatch(*arrow::RecordBatch::Make(schema, arrays[0]->length(), arrays)).ok());
   EXPECT_TRUE(writer->Close().ok());
   return (*sink->Finish())->ToString();
 }

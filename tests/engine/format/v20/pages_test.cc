@@ -132,7 +132,8 @@ std::string Text(const Result<std::shared_ptr<arrow::Array>>& array) {
 void ExpectRefused(const TestColumn& column, const std::string& type, RowSelection rows, const std::string& what) {
   const auto array = ReadField(MakeFile({column}), MakeField(type), std::move(rows));
   ASSERT_FALSE(array.ok()) << what;
-  EXPECT_TRUE(array.status().Is(StatusCode::kCorruption) || array.status().Is(StatusCode::kNotSupported)) << array.status().ToString();
+  EXPECT_TRUE(array.status().Is(StatusCode::kCorruption) || array.status().Is(StatusCode::kNotSupported))
+      << array.status().ToString();
   EXPECT_NE(array.status().message().find(what), std::string::npos) << array.status().ToString();
 }
 
@@ -223,7 +224,9 @@ TEST(Pages, BitpackedForNonNegative) {
   for (size_t i = 0; i < values.size(); ++i) values[i] = i * i % 2039;
   std::string bytes;
   for (size_t block = 0; block < 3; ++block) {
-    bytes += PackFastLanes(std::vector<uint64_t>(values.begin() + static_cast<ptrdiff_t>(block * 1024), values.begin() + static_cast<ptrdiff_t>(block * 1024 + 1024)), 11, 32);
+    bytes += PackFastLanes(std::vector<uint64_t>(values.begin() + static_cast<ptrdiff_t>(block * 1024),
+                                                 values.begin() + static_cast<ptrdiff_t>(block * 1024 + 1024)),
+                           11, 32);
   }
   TestPage page{3000, {}, {bytes}};
   auto* packed = page.encoding.mutable_bitpacked_for_non_neg();
@@ -280,12 +283,14 @@ TEST(Pages, CompressedFrames) {
 
 TEST(Pages, Fsst) {
   // Symbols: 0 = "ab", 1 = "the lance"[0..8).
-  std::string table = Packed<uint64_t>({(uint64_t{0x46535354} << 32) | (1 << 24) | 2, 0x6261}) + "the lanc" + std::string("\x02\x08", 2);
+  std::string table =
+      Packed<uint64_t>({(uint64_t{0x46535354} << 32) | (1 << 24) | 2, 0x6261}) + "the lanc" + std::string("\x02\x08", 2);
   table.resize(v20::FsstDecoder::kTableSize, '\0');
   TestPage page{4, {}, {Packed<uint64_t>({2, 2 + 8, 5, 5 + 8}), std::string("\0\0\1\xFF!", 5)}};
   *page.encoding.mutable_fsst()->mutable_binary() = Binary(0, 8);
   page.encoding.mutable_fsst()->set_symbol_table(table);
-  EXPECT_EQ(Text(ReadField(MakeFile({{page, page}}), MakeField("string"), {{0, 4}, {6, 7}})), "abab null the lanc! null the lanc!");
+  EXPECT_EQ(Text(ReadField(MakeFile({{page, page}}), MakeField("string"), {{0, 4}, {6, 7}})),
+            "abab null the lanc! null the lanc!");
   page.buffers[1][4] = '\xFF';
   page.buffers[1][3] = '\0';
   ExpectRefused({page}, "string", {{0, 4}}, "escape");
@@ -334,7 +339,8 @@ TEST(Pages, ListsSpanPagesAndNest) {
   const Field field = MakeField("list", 0, {MakeField("int16", 1)});
   // [1,2] null [3] | [4] [] [5,6]; the items are cut at another place.
   const TestColumn offsets = {list(3, {2, 6, 3}), TestPage{0, AllNulls(), {}}, list(3, {1, 1, 3})};
-  const TestColumn items = {TestPage{4, Flat(16, 0), {Packed<int16_t>({1, 2, 3, 4})}}, TestPage{2, Flat(16, 0), {Packed<int16_t>({5, 6})}}};
+  const TestColumn items = {TestPage{4, Flat(16, 0), {Packed<int16_t>({1, 2, 3, 4})}},
+                            TestPage{2, Flat(16, 0), {Packed<int16_t>({5, 6})}}};
   const std::string file = MakeFile({offsets, items});
   auto lists = [&](const RowSelection& rows) {
     const auto array = ReadField(file, field, rows);
@@ -367,7 +373,8 @@ TEST(Pages, ListsSpanPagesAndNest) {
 
 TEST(Pages, NestedFixedSizeLists) {
   // Rows [[1,null],null] null, of lists of 2 lists of 2.
-  TestPage page{2, {}, {std::string("\1", 1), std::string("\1", 1), std::string("\xFD", 1), Packed<int32_t>({1, 0, 0, 0, 0, 0, 0, 0})}};
+  TestPage page{
+      2, {}, {std::string("\1", 1), std::string("\1", 1), std::string("\xFD", 1), Packed<int32_t>({1, 0, 0, 0, 0, 0, 0, 0})}};
   auto* outer = page.encoding.mutable_nullable()->mutable_some_nulls();
   *outer->mutable_validity() = Flat(1, 0);
   outer->mutable_values()->mutable_fixed_size_list()->set_dimension(2);
@@ -419,12 +426,14 @@ TEST(Pages, DictionariesAreUnified) {
   EXPECT_EQ(typed.dictionary()->length(), 3);
   EXPECT_EQ(typed.dictionary()->null_count(), 0);
   std::string text;
-  for (int64_t i = 0; i < 6; ++i) text += typed.IsNull(i) ? "-" : static_cast<const arrow::StringArray&>(*typed.dictionary()).GetString(typed.GetValueIndex(i));
+  for (int64_t i = 0; i < 6; ++i)
+    text += typed.IsNull(i) ? "-" : static_cast<const arrow::StringArray&>(*typed.dictionary()).GetString(typed.GetValueIndex(i));
   EXPECT_EQ(text, "ba-b-c");
   ExpectRefused({page("\5", {1}, "a", 2)}, "dict:string:int8:false", {{0, 1}}, "key 5");
   std::vector<uint64_t> many(129);
   for (size_t i = 0; i < many.size(); ++i) many[i] = i + 1;
-  ExpectRefused({page(std::string("\1", 1), many, std::string(129, 'x'), 130)}, "dict:string:int8:false", {{0, 1}}, "more than the keys");
+  ExpectRefused({page(std::string("\1", 1), many, std::string(129, 'x'), 130)}, "dict:string:int8:false", {{0, 1}},
+                "more than the keys");
 }
 
 // Every byte of small files flipped: an error or an answer, never a crash (run under sanitizers too).
@@ -433,7 +442,8 @@ TEST(Pages, FlippedBytes) {
   TestPage fsl{2, {}, {std::string("\1", 1), Packed<int32_t>({1, 2, 3, 4})}};
   *fsl.encoding.mutable_nullable()->mutable_some_nulls()->mutable_validity() = Flat(1, 0);
   fsl.encoding.mutable_nullable()->mutable_some_nulls()->mutable_values()->mutable_fixed_size_list()->set_dimension(2);
-  *fsl.encoding.mutable_nullable()->mutable_some_nulls()->mutable_values()->mutable_fixed_size_list()->mutable_items() = NoNulls(Flat(32, 1));
+  *fsl.encoding.mutable_nullable()->mutable_some_nulls()->mutable_values()->mutable_fixed_size_list()->mutable_items() =
+      NoNulls(Flat(32, 1));
   TestPage dictionary{4, {}, {std::string("\1\0\2\1", 4), Packed<uint64_t>({4, 7}), "wordsix"}};
   *dictionary.encoding.mutable_dictionary()->mutable_indices() = NoNulls(Flat(8, 0));
   *dictionary.encoding.mutable_dictionary()->mutable_items() = Binary(1, 8);

@@ -13,7 +13,9 @@ namespace {
 using Ids = std::vector<uint64_t>;
 
 std::span<const uint8_t> Span(const std::string& bytes) { return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}; }
-Result<Ids> Decode(const pb::RowIdSequence& sequence, uint64_t rows) { return DecodeRowIds(Span(sequence.SerializeAsString()), rows); }
+Result<Ids> Decode(const pb::RowIdSequence& sequence, uint64_t rows) {
+  return DecodeRowIds(Span(sequence.SerializeAsString()), rows);
+}
 void ExpectCorrupt(const pb::RowIdSequence& sequence, uint64_t rows, const std::string& what) {
   const Result<Ids> ids = Decode(sequence, rows);
   ASSERT_FALSE(ids.ok()) << what;
@@ -63,7 +65,8 @@ TEST(RowIds, HolesAndArrays) {
   pb::RowIdSequence sequence;
   sequence.add_segments()->mutable_sorted_array()->mutable_u32_array()->set_base(1000);
   sequence.mutable_segments(0)->mutable_sorted_array()->mutable_u32_array()->set_offsets(std::string("\0\0\0\0\0\0\1\0", 8));
-  sequence.add_segments()->mutable_array()->mutable_u64_array()->set_values(std::string("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\1\0\0\0\0\0\0\0", 16));
+  sequence.add_segments()->mutable_array()->mutable_u64_array()->set_values(
+      std::string("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\1\0\0\0\0\0\0\0", 16));
   EXPECT_EQ(*Decode(sequence, 4), (Ids{1000, 66536, UINT64_MAX, 1}));
 }
 
