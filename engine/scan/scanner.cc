@@ -452,11 +452,12 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
   return true;
 }
 
-// Rows of current_ of which those fields take about batch_bytes. What values of no fixed width take is only guessed, so until
+// Rows of current_ of which those fields take about batch_bytes. Pieces larger than a batch save requests; on a local disk
+// they would only take memory that is cold. What values of no fixed width take is only guessed, so until
 // some were `seen` (bytes a row) a piece is no larger than a batch.
 uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const {
   const ScanOptions& options = plan_->options;
-  const uint64_t most = seen == 0 ? options.max_batch_rows : kMaxPieceRows;
+  const uint64_t most = seen == 0 || plan_->dataset->store()->traits().is_local ? options.max_batch_rows : kMaxPieceRows;
   return std::max(kMinBatchRows, std::min(most, options.batch_bytes / std::max(seen, current_->EstimateRowBytes(fields))));
 }
 

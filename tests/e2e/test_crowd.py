@@ -12,19 +12,9 @@ import lance
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from writing_mounts import Mounts
 
 READERS, DROPPERS, DROPS = 16, 4, 12
 ROWS = 3000
-
-
-@pytest.fixture
-def mounts(tmp_path):
-    made = Mounts(tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def some_rows(first, count):

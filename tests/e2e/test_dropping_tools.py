@@ -11,7 +11,7 @@ import lance
 import lancedb
 import pyarrow as pa
 import pytest
-from writing_mounts import Mounts, wait_until
+from mounts import Mounts, comes_true
 
 ALLOW_MISSING = os.environ.get("LANCEFS_ALLOW_MISSING_TOOLS") == "1"
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("price", pa.float64())])
@@ -55,7 +55,7 @@ class Table:
     def check(self, commits, rows):
         """Exactly `commits` new versions since the last check, holding exactly `rows` in any order."""
         versions, count = self.seen
-        wait_until(lambda: self.dataset().version >= versions + commits, 15)
+        comes_true(lambda: self.dataset().version >= versions + commits, 15)
         if commits == 0:
             (self.mount.path / "count").read_text()  # waits for what is pending
         dataset = self.dataset()

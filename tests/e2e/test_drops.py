@@ -14,18 +14,9 @@ import lance
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from writing_mounts import Mounts, wait_until, xattr
+from mounts import comes_true, wait_until, xattr
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("price", pa.float64())])
-
-
-@pytest.fixture
-def mounts(tmp_path):
-    made = Mounts(tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture
@@ -118,7 +109,7 @@ def test_bad_row_fails_the_tool(mounts, uri, tmp_path, suffix, bad, good):
         code, text = bash(command.replace(".moved", ".moved2"), F=source, T=target)
         if code != 0:
             problems.append(f"{tool}: the corrected file gave {code} {text}")
-        if not wait_until(lambda: versions(uri) == before + 1, 5):
+        if not comes_true(lambda: versions(uri) == before + 1, 5):
             problems.append(f"{tool}: {versions(uri) - before} versions of the corrected file; {list(mount.errors().items())[-1:]}")
         if target.exists() and (xattr(target, "error") or xattr(target, "rows") != "5"):
             problems.append(f"{tool}: xattrs {xattr(target, 'error')} {xattr(target, 'rows')}")
@@ -190,7 +181,7 @@ def test_rsync_again_after_mounting_again(mounts, uri, tmp_path):
     mount.options = ("retention=1s",)
     mount.start()
     assert sync()[0] == 0
-    assert wait_until(lambda: os.listdir(mount.append) == [], 8), "names stay for ever"
+    assert comes_true(lambda: os.listdir(mount.append) == [], 8), "names stay for ever"
     assert sync()[0] == 0
     assert versions(uri) == 4
 
@@ -357,7 +348,7 @@ def test_killed_writer(mounts, uri, how):
     writer.stdout.readline()
     writer.send_signal(how)
     writer.wait(20)
-    assert wait_until(lambda: xattr(target, "error") is not None)
+    wait_until(lambda: xattr(target, "error") is not None)
     assert "killed" in xattr(target, "error")
     time.sleep(0.2)
     assert versions(uri) == 1
@@ -374,7 +365,7 @@ def test_killed_cp(mounts, uri, tmp_path):
             file.write(lines(range(n * 20_000, n * 20_000 + 20_000)))
     for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
         copy = subprocess.Popen(["cp", tmp_path / "big.jsonl", mount.append / f"{how}.jsonl"], preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-        assert wait_until(lambda: (mount.append / f"{how}.jsonl").exists() and os.path.getsize(mount.append / f"{how}.jsonl") > 0)
+        wait_until(lambda: (mount.append / f"{how}.jsonl").exists() and os.path.getsize(mount.append / f"{how}.jsonl") > 0)
         copy.send_signal(how)
         killed = copy.wait(60) != 0
         if killed:
@@ -413,7 +404,7 @@ def test_killed_daemon_keeps_every_promise(mounts, uri, tmp_path):
         mount.stop()
         mount.start()
         (mount.path / "count").read_text()
-    assert wait_until(lambda: set(promised) <= set(ids(uri)), 20)
+    wait_until(lambda: set(promised) <= set(ids(uri)), 20)
     mount.unmount()
     found = ids(uri)
     assert len(found) == len(set(found)), "a drop was committed twice"
@@ -432,7 +423,7 @@ def test_unfinished_drop_is_kept_and_reported(mounts, uri):
         os.close(fd)
     mount.stop()
     mount.start()
-    assert wait_until(lambda: len(mount.errors()) == 1)
+    wait_until(lambda: len(mount.errors()) == 1)
     message = list(mount.errors().values())[0]["message"]
     assert "kept in" in message
     kept = message.split("kept in ")[1].strip()

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from programs import BUILD
 from s3_proxy import S3Proxy
-from writing_mounts import Mounts, wait_until
+from mounts import wait_until
 
 ROUNDS = int(os.environ.get("LANCEFS_ROUNDS", 20 if os.environ.get("LANCEFS_FULL") == "1" else 4))
 ROWS = 5
@@ -80,17 +80,13 @@ class Victim:
 
 
 @pytest.fixture
-def victim(place, tmp_path, request):
-    mounts = Mounts(tmp_path)
+def victim(place, mounts, tmp_path, request):
     name = "killed-" + request.node.callspec.params["step"].name.replace(" ", "-").replace("'", "") + ".lance"
-    try:
-        if place.kind == "s3":
-            with S3Proxy(place.storage_options["aws_endpoint"]) as proxy:
-                yield Victim(place, name, mounts, proxy, tmp_path)
-        else:
-            yield Victim(place, name, mounts, None, tmp_path)
-    finally:
-        mounts.close()
+    if place.kind == "local":
+        yield Victim(place, name, mounts, None, tmp_path)
+        return
+    with S3Proxy(place.storage_options["aws_endpoint"]) as proxy:
+        yield Victim(place, name, mounts, proxy, tmp_path)
 
 
 def one_round(victim, step, tool, number):
@@ -110,7 +106,7 @@ def one_round(victim, step, tool, number):
     mount = victim.mounts(victim.uri, name="m", env=victim.place.env)
     # Half the rounds drop again at once, while the old drop may still be on its way.
     if number % 4 < 2:
-        assert wait_until(lambda: victim.seen_by_pylance() == (before + 1, sorted(old + new)), 20)
+        wait_until(lambda: victim.seen_by_pylance() == (before + 1, sorted(old + new)), 20)
     assert victim.drop(tool, file, mount) == 0
     assert victim.seen_by_pylance() == (before + 1, sorted(old + new))
     assert (mount.path / "count").read_text() == f"{len(old) + len(new)}\n"

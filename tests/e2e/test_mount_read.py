@@ -35,8 +35,8 @@ def table(tmp_path):
 
 
 @pytest.fixture
-def root(tmp_path, table, mount):
-    return mount(tmp_path / "t.lance").path
+def root(tmp_path, table, mounts):
+    return mounts(tmp_path / "t.lance").path
 
 
 def run(*command):
@@ -188,9 +188,9 @@ def test_data_files_are_the_same_bytes(tmp_path, root):
             assert ours == (tmp_path / "t.lance" / "data" / file.path).read_bytes()
 
 
-def test_streaming_gives_the_same_bytes(tmp_path, table, mount):
-    exact = mount(tmp_path / "t.lance", "sizes=exact").path
-    stream = mount(tmp_path / "t.lance", "sizes=stream").path
+def test_streaming_gives_the_same_bytes(tmp_path, table, mounts):
+    exact = mounts(tmp_path / "t.lance", "sizes=exact").path
+    stream = mounts(tmp_path / "t.lance", "sizes=stream").path
     for name in ("rows.jsonl", "rows.csv", "rows.json"):
         expected = (exact / name).read_bytes()
         assert os.stat(stream / name).st_size % 4096 == 0 and os.stat(stream / name).st_size >= len(expected)
@@ -199,10 +199,10 @@ def test_streaming_gives_the_same_bytes(tmp_path, table, mount):
         assert run("head", "-c100", stream / name).stdout == expected[:100]
 
 
-def test_a_database(tmp_path, mount):
+def test_a_database(tmp_path, mounts):
     make(tmp_path / "db/a.lance", rows=3)
     make(tmp_path / "db/two words.lance", rows=4)
-    root = mount(tmp_path / "db").path
+    root = mounts(tmp_path / "db").path
     assert set(os.listdir(root)) == {".lancefs", "a", "two words"}
     assert (root / "a/count").read_text() == "3\n"
     assert (root / "two words/query/id.gt=1/count").read_text() == "2\n"
@@ -214,12 +214,12 @@ def test_a_database(tmp_path, mount):
     assert (root / "later/count").read_text() == "2\n"
 
 
-def test_a_stale_mountpoint_is_cleared(tmp_path, table, mount):
-    first = mount(tmp_path / "t.lance", "auto-unmount=off")
+def test_a_stale_mountpoint_is_cleared(tmp_path, table, mounts):
+    first = mounts(tmp_path / "t.lance", "auto-unmount=off")
     first.process.kill()
     first.process.wait()
     with pytest.raises(OSError) as error:
         os.listdir(first.path)
     assert error.value.errno == errno.ENOTCONN
-    second = mount(tmp_path / "t.lance", on=first.path)
+    second = mounts(tmp_path / "t.lance", on=first.path)
     assert (second.path / "count").read_text() == f"{ROWS}\n"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/structural/fsst.h"
 
+#include <cstring>
 #include <string>
 
 #include "base/bytes.h"
@@ -8,19 +9,18 @@
 namespace lancefs::structural {
 namespace {
 
-constexpr size_t kTableBytes = 2312;
 constexpr uint32_t kMagic = 0x46535354;
 constexpr uint8_t kEscape = 255;
 
 }  // namespace
 
 Result<FsstTable> FsstTable::Parse(std::span<const uint8_t> bytes) {
-  if (bytes.size() != kTableBytes) {
-    return Status::Corruption("an FSST symbol table has " + std::to_string(bytes.size()) + " bytes instead of " +
-                              std::to_string(kTableBytes));
+  if (bytes.size() != kTableSize) {
+    return Status::Corruption("an FSST table has " + std::to_string(bytes.size()) + " bytes instead of " +
+                              std::to_string(kTableSize));
   }
   const auto header = LoadLittleEndian<uint64_t>(bytes.data());
-  if ((header >> 32) != kMagic) return Status::Corruption("an FSST symbol table has no magic number");
+  if ((header >> 32) != kMagic) return Status::Corruption("an FSST table has no magic number");
   FsstTable table;
   table.compressed_ = ((header >> 24) & 0xff) != 0;
   const size_t count = header & 0xff;
@@ -35,7 +35,26 @@ Result<FsstTable> FsstTable::Parse(std::span<const uint8_t> bytes) {
   return table;
 }
 
+Result<uint64_t> FsstTable::Measure(std::span<const uint8_t> in) const {
+  if (!compressed_) return in.size();
+  uint64_t length = 0;
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (in[i] == kEscape) {
+      if (++i == in.size()) return Status::Corruption("an FSST string ends in an escape");
+      length += 1;
+    } else {
+      if (lengths_[in[i]] == 0) return Status::Corruption("an FSST code without a symbol");
+      length += lengths_[in[i]];
+    }
+  }
+  return length;
+}
+
 uint8_t* FsstTable::Decode(std::span<const uint8_t> in, uint8_t* out) const {
+  if (!compressed_) {
+    if (!in.empty()) std::memcpy(out, in.data(), in.size());
+    return out + in.size();
+  }
   const uint8_t* from = in.data();
   const uint8_t* const end = from + in.size();
   while (from < end) {

@@ -4,7 +4,7 @@
 #include <arrow/util/bit_util.h>
 
 #include "engine/arrow_status.h"
-#include "engine/format/v20/fsst_decode.h"
+#include "engine/format/structural/fsst.h"
 
 namespace lancefs::v20 {
 namespace {
@@ -39,7 +39,7 @@ class PlainPart : public BinaryPart {
     part->whole_ = !part->scheme_.empty() || nearly_all || part->place_.length <= page.file->store()->traits().coalesce_gap / 4;
     return std::unique_ptr<BinaryPart>(std::move(part));
   }
-  void SetFsst(FsstDecoder decoder) { fsst_ = std::make_unique<FsstDecoder>(decoder); }
+  void SetFsst(const structural::FsstTable& table) { fsst_ = std::make_unique<structural::FsstTable>(table); }
 
   uint64_t rows() const override { return rows_; }
 
@@ -95,7 +95,7 @@ class PlainPart : public BinaryPart {
       const uint8_t* data = DataOf(i);
       uint64_t start = 0;
       for (uint64_t k = 0; k < ends_.rows_of(i); ++k, ++row) {
-        LANCEFS_ASSIGN_OR_RETURN(const uint64_t length, fsst_->Measure(data + start, packed_ends_[row] - start));
+        LANCEFS_ASSIGN_OR_RETURN(const uint64_t length, fsst_->Measure({data + start, packed_ends_[row] - start}));
         total += length;
         fsst_ends_[row] = total;
         start = packed_ends_[row];
@@ -119,7 +119,7 @@ class PlainPart : public BinaryPart {
         uint64_t start = 0;
         uint8_t* to = out->data + out->position;
         for (uint64_t k = 0; k < ends_.rows_of(i); ++k, ++row) {
-          to = fsst_->Decode(data + start, packed_ends_[row] - start, to);
+          to = fsst_->Decode({data + start, packed_ends_[row] - start}, to);
           start = packed_ends_[row];
           out->SetOffset(out->row + k + 1, base + fsst_ends_[row]);
         }
@@ -190,7 +190,7 @@ class PlainPart : public BinaryPart {
   std::vector<ByteRange> spans_;  // in the (plain) bytes
   std::vector<Bytes> span_bytes_;
   std::vector<size_t> span_of_range_;
-  std::unique_ptr<FsstDecoder> fsst_;
+  std::unique_ptr<structural::FsstTable> fsst_;
   std::vector<uint64_t> packed_ends_;
   std::vector<uint64_t> fsst_ends_;
 };
@@ -415,11 +415,11 @@ Result<std::unique_ptr<BinaryPart>> MakeFsst(const PageRef& page, const pb::v20:
     inner = &inner->nullable().no_nulls().values();
   }
   if (!inner->has_binary()) return page.Unsupported("FSST around anything but strings is not supported");
-  const std::string& table = fsst.symbol_table();
-  Result<FsstDecoder> decoder = FsstDecoder::Make({reinterpret_cast<const uint8_t*>(table.data()), table.size()});
-  if (!decoder.ok()) return page.Corrupt(decoder.status().message());
+  Result<structural::FsstTable> table =
+      structural::FsstTable::Parse({reinterpret_cast<const uint8_t*>(fsst.symbol_table().data()), fsst.symbol_table().size()});
+  if (!table.ok()) return page.Corrupt(table.status().message());
   LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<BinaryPart> part, PlainPart::Make(page, inner->binary(), length, ranges));
-  static_cast<PlainPart&>(*part).SetFsst(*decoder);
+  static_cast<PlainPart&>(*part).SetFsst(*table);
   return part;
 }
 

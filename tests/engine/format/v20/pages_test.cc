@@ -13,8 +13,8 @@
 #include "engine/format/column_read.h"
 #include "engine/format/proto/encodings20.pb.h"
 #include "engine/format/proto/file.pb.h"
+#include "engine/format/structural/fsst.h"
 #include "engine/format/v20/bitpack.h"
-#include "engine/format/v20/fsst_decode.h"
 
 namespace lancefs {
 namespace {
@@ -285,7 +285,7 @@ TEST(Pages, Fsst) {
   // Symbols: 0 = "ab", 1 = "the lance"[0..8).
   std::string table =
       Packed<uint64_t>({(uint64_t{0x46535354} << 32) | (1 << 24) | 2, 0x6261}) + "the lanc" + std::string("\x02\x08", 2);
-  table.resize(v20::FsstDecoder::kTableSize, '\0');
+  table.resize(structural::FsstTable::kTableSize, '\0');
   TestPage page{4, {}, {Packed<uint64_t>({2, 2 + 8, 5, 5 + 8}), std::string("\0\0\1\xFF!", 5)}};
   *page.encoding.mutable_fsst()->mutable_binary() = Binary(0, 8);
   page.encoding.mutable_fsst()->set_symbol_table(table);
