@@ -30,7 +30,8 @@ class Mount:
         self.path = pathlib.Path(on) if on else base / "mnt"
         self.state = pathlib.Path(state) if state else base / "state"
         self.log = self.state / "daemon.log"
-        self.path.mkdir(parents=True, exist_ok=True)
+        if not on:  # what stands there may be a mountpoint that its daemon left
+            self.path.mkdir()
         self.state.mkdir(parents=True, exist_ok=True)
         self.env = env
         self.uri, self.options, self.arguments = str(uri), options, arguments
@@ -130,7 +131,10 @@ class Mounts:
 
     def __call__(self, uri, *options, name=None, env=None, on=None):
         name = name or f"m{len(self.all)}"
-        self.all.append(Mount(uri, *options, env={**os.environ, **(env or {})}, on=on or self.base / f"{name}.mnt", state=self.base / f"{name}.state"))
+        if on is None:
+            on = self.base / f"{name}.mnt"
+            on.mkdir(parents=True, exist_ok=True)
+        self.all.append(Mount(uri, *options, env={**os.environ, **(env or {})}, on=on, state=self.base / f"{name}.state"))
         return self.all[-1]
 
     def close(self):
