@@ -113,7 +113,8 @@ def one_round(victim, step, tool, number):
     assert mount.errors() == {}
     assert mount.unmount() == 0
     assert victim.seen_by_pylance() == (before + 1, sorted(old + new))
-    left = [path for path in mount.state.rglob("d*") if path.name[1:2].isdigit()]
+    assert list(mount.state.glob("*/spool/[0-9]*/lock")), "the spool lies somewhere else"
+    left = list(mount.state.glob("*/spool/[0-9]*/d[0-9]*"))
     assert not left, left
 
 
