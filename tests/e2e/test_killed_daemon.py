@@ -113,8 +113,8 @@ def one_round(victim, step, tool, number):
     assert mount.errors() == {}
     assert mount.unmount() == 0
     assert victim.seen_by_pylance() == (before + 1, sorted(old + new))
-    assert list(mount.state.glob("*/spool/[0-9]*/lock")), "the spool lies somewhere else"
-    left = list(mount.state.glob("*/spool/[0-9]*/d[0-9]*"))
+    assert list(mount.state.rglob("spool/[0-9]*/lock")), "the spool lies somewhere else"
+    left = list(mount.state.rglob("spool/[0-9]*/d[0-9]*"))
     assert not left, left
 
 
