@@ -42,21 +42,15 @@ static int IsTheFile(const char* call, int fd) {
   return IsTheCall(call, path);
 }
 
-int rename(const char* from, const char* to) {
-  const int chosen = IsTheCall("rename", to);
+static int NewName(const char* name, const char* from, const char* to) {
+  const int chosen = IsTheCall(name, to);
   DieIf(chosen, "before");
-  const int result = ((int (*)(const char*, const char*))dlsym(RTLD_NEXT, "rename"))(from, to);
+  const int result = ((int (*)(const char*, const char*))dlsym(RTLD_NEXT, name))(from, to);
   DieIf(chosen, "after");
   return result;
 }
-
-int link(const char* from, const char* to) {
-  const int chosen = IsTheCall("link", to);
-  DieIf(chosen, "before");
-  const int result = ((int (*)(const char*, const char*))dlsym(RTLD_NEXT, "link"))(from, to);
-  DieIf(chosen, "after");
-  return result;
-}
+int rename(const char* from, const char* to) { return NewName("rename", from, to); }
+int link(const char* from, const char* to) { return NewName("link", from, to); }
 
 int fdatasync(int fd) {
   const int chosen = IsTheFile("fdatasync", fd);

@@ -223,17 +223,21 @@ std::string Fixture(const std::string& name) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
+// The schema that the file carries.
+Result<Schema> SchemaOf(LanceFile& file) {
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, file.GlobalBuffer(0, OpContext()));
+  pb::FileDescriptor descriptor;
+  if (!descriptor.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return Status::Corruption("descriptor");
+  return SchemaFromProto(descriptor.schema().fields(), {});
+}
+
 // Reads all columns of the file; `selections` each.
 Status ReadFile(const std::string& bytes, const std::vector<RowSelection>& selections, int* columns_read) {
   const OpContext ctx;
   const auto store = MakeMemoryStore();
   LANCEFS_RETURN_NOT_OK(store->Put("f", Bytes::FromString(bytes), ctx));
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<LanceFile> file, LanceFile::Open(store, "f", 0, ctx));
-  LANCEFS_ASSIGN_OR_RETURN(Bytes descriptor_bytes, file->GlobalBuffer(0, ctx));
-  pb::FileDescriptor descriptor;
-  if (!descriptor.ParseFromArray(descriptor_bytes.data(), static_cast<int>(descriptor_bytes.size())))
-    return Status::Corruption("descriptor");
-  LANCEFS_ASSIGN_OR_RETURN(Schema schema, SchemaFromProto(descriptor.schema().fields(), {}));
+  LANCEFS_ASSIGN_OR_RETURN(Schema schema, SchemaOf(*file));
   FieldColumns columns;
   for (const Field* field : PhysicalFields(schema, file->version()))
     columns.emplace(field->id, static_cast<uint32_t>(columns.size()));
@@ -334,10 +338,7 @@ TEST(PartialFieldTest, MissingAndLeftOutChildren) {
   ASSERT_TRUE(store->Put("f", Bytes::FromString(Fixture("small_2_2.lance")), ctx).ok());
   auto file = LanceFile::Open(store, "f", 0, ctx);
   ASSERT_TRUE(file.ok());
-  auto descriptor_bytes = (*file)->GlobalBuffer(0, ctx);
-  pb::FileDescriptor descriptor;
-  ASSERT_TRUE(descriptor.ParseFromArray(descriptor_bytes->data(), static_cast<int>(descriptor_bytes->size())));
-  auto schema = SchemaFromProto(descriptor.schema().fields(), {});
+  auto schema = SchemaOf(**file);
   ASSERT_TRUE(schema.ok());
   FieldColumns columns;
   for (const Field* leaf : PhysicalFields(*schema, (*file)->version()))
@@ -385,10 +386,7 @@ TEST(PartialFieldTest, OneColumnForFieldsOfOtherTypes) {
   for (const auto& names : orders) {
     auto file = LanceFile::Open(store, "f", 0, ctx);
     ASSERT_TRUE(file.ok());
-    auto descriptor_bytes = (*file)->GlobalBuffer(0, ctx);
-    pb::FileDescriptor descriptor;
-    ASSERT_TRUE(descriptor.ParseFromArray(descriptor_bytes->data(), static_cast<int>(descriptor_bytes->size())));
-    auto schema = SchemaFromProto(descriptor.schema().fields(), {});
+    auto schema = SchemaOf(**file);
     ASSERT_TRUE(schema.ok());
     const auto read = [&](const std::string& name) {
       const Field field = *schema->Find(name);
