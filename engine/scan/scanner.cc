@@ -7,8 +7,8 @@
 //
 // Pieces start small (the first rows should not wait for others, and `head` should not pay for them) and grow; likewise jobs
 // run ahead of the consumer in a window that starts at one job and doubles with every one taken, up to kMaxWindow. Results
-// are delivered in order, in slices of at most max_batch_rows; where they are cut depends on the data alone. Fragments are
-// opened ahead in the same way, so that many small fragments do not cost a round trip each.
+// are delivered in order, in slices of at most max_batch_rows; where they are cut depends on the data and on the kind of
+// store, never on timing. Fragments are opened ahead in the same way, so that many small fragments do not cost a round trip each.
 #include "engine/scan/scanner.h"
 
 #include <arrow/compute/api.h>
@@ -301,6 +301,7 @@ class ScanStream : public BatchStream {
   void SawFirstPiece(uint64_t bytes, uint64_t rows);
   RowSelection CutPiece();
   Status StartFilters(const OpContext& ctx);
+  void StartFinish(Piece piece);
   void FinishFound();
   Status StartJobs(const OpContext& ctx);
   bool filtered() const { return plan_->options.filter != nullptr; }
@@ -461,7 +462,7 @@ uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen
   return std::max(kMinBatchRows, std::min(most, options.batch_bytes / std::max(seen, current_->EstimateRowBytes(fields))));
 }
 
-// The first piece is done before the second is cut, so this depends on the data alone.
+// The first piece is done before the second is cut, so this does not depend on timing.
 void ScanStream::SawFirstPiece(uint64_t bytes, uint64_t rows) {
   if (seen_row_bytes_ != 0 || rows == 0) return;
   seen_row_bytes_ = std::max<uint64_t>(1, bytes / rows);
@@ -487,6 +488,12 @@ Status ScanStream::StartFilters(const OpContext& ctx) {
   return Status::OK();
 }
 
+void ScanStream::StartFinish(Piece piece) {
+  jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
+      BlockingPool(),
+      [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+}
+
 // One more piece of found_ goes into the second stage.
 void ScanStream::FinishFound() {
   Piece piece;
@@ -496,9 +503,7 @@ void ScanStream::FinishFound() {
   for (const auto& array : found_.early) piece.early.push_back(array->Slice(static_cast<int64_t>(found_offset_), piece.count));
   found_offset_ += static_cast<uint64_t>(piece.count);
   if (found_.rows.empty()) found_ = Piece();
-  jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
-      BlockingPool(),
-      [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+  StartFinish(std::move(piece));
 }
 
 Status ScanStream::StartJobs(const OpContext& ctx) {
@@ -528,9 +533,7 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
     piece.reader = current_;
     piece.rows = CutPiece();
     piece.count = static_cast<int64_t>(CountRows(piece.rows));
-    jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
-        BlockingPool(),
-        [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+    StartFinish(std::move(piece));
   }
   return Status::OK();
 }

@@ -28,8 +28,8 @@ struct ScanOptions {
   bool with_row_id = false;                        // adds _rowid (uint64) last
   bool with_row_address = false;                   // adds _rowaddr (uint64) last
   std::optional<std::vector<uint64_t>> fragments;  // only these fragment ids
-  std::optional<std::vector<uint64_t>>
-      take;  // only these row offsets (live rows, dataset order of the version); result in dataset order
+  // Only these row offsets (live rows, dataset order of the version); the result is in dataset order.
+  std::optional<std::vector<uint64_t>> take;
   // Target size of a batch in Arrow bytes; memory in flight is a small multiple of it.
   uint64_t batch_bytes = 8 * 1024 * 1024;
   uint64_t max_batch_rows = 64 * 1024;
