@@ -294,6 +294,18 @@ std::string QueryReadme(const Dataset& dataset) {
          "\nA bad clause is \"Invalid argument\"; the reason is in status/last_error.\n";
 }
 
+std::string RowsReadme() {
+  return "Rows by their offset, counted from 0 in the order of rows.jsonl. Nothing else is listed here: the names are\n\n"
+         "  <n>.json          row n, one line\n"
+         "  <a>-<b>.jsonl     the rows from a to b, without b\n"
+         "  <n>/              row n as a folder with a file for every value:\n"
+         "    <column>.txt    text as it is; numbers, dates and so on with a line end\n"
+         "    <column>.json   lists, structs, maps, JSON\n"
+         "    <column>.bin    bytes as they are\n"
+         "    <column>        the same without the suffix (not listed)\n\n"
+         "A null has no file. Offsets beyond the last row do not exist.\n";
+}
+
 std::string FunctionsText() {
   return "SQL that filter= and select= understand\n\n"
          "  = != <> < <= > >=   AND OR NOT   + - * / %\n"

@@ -37,6 +37,7 @@ Result<std::string> ExplainText(const Dataset& dataset, const BoundQuery& query)
 std::string TableReadme(const Dataset* dataset, const std::string& uri, bool pinned, bool may_append);
 std::string DatabaseReadme(const std::string& uri, const std::vector<std::string>& tables, bool may_append);
 std::string QueryReadme(const Dataset& dataset);
+std::string RowsReadme();
 std::string FunctionsText();
 
 }  // namespace lancefs

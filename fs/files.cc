@@ -165,7 +165,11 @@ void SetSize(FileAttr* attr, uint64_t size) {
 }
 
 std::unique_ptr<OpenFile> OpenText(std::string text, bool direct_io, bool keep_cache) {
-  return std::make_unique<TextOpenFile>(Bytes::FromString(std::move(text)), direct_io, keep_cache);
+  return OpenBytes(Bytes::FromString(std::move(text)), direct_io, keep_cache);
+}
+
+std::unique_ptr<OpenFile> OpenBytes(Bytes bytes, bool direct_io, bool keep_cache) {
+  return std::make_unique<TextOpenFile>(std::move(bytes), direct_io, keep_cache);
 }
 
 // ---- TextFile -----------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ void SetSize(FileAttr* attr, uint64_t size);
 
 // Bytes in memory as an open file.
 std::unique_ptr<OpenFile> OpenText(std::string text, bool direct_io, bool keep_cache);
+std::unique_ptr<OpenFile> OpenBytes(Bytes bytes, bool direct_io, bool keep_cache);
 
 class TextFile : public Node {
  public:

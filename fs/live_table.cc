@@ -18,6 +18,7 @@ Result<DatasetPtr> LiveTable::Look(State& state, const Options& options, const O
   }
   OpenOptions open;
   open.resolve_base = options.resolve_base;
+  open.branch = options.branch;
   Result<DatasetPtr> found = basis ? basis->Latest(ctx) : Dataset::Open(options.store, options.path, open, ctx);
   if (!found.ok()) {
     if (!basis && options.may_be_absent && found.status().Is(StatusCode::kNotFound)) return DatasetPtr();

@@ -34,6 +34,7 @@ class LiveTable {
     std::chrono::milliseconds refresh{1000};
     bool may_be_absent = false;
     std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;  // see OpenOptions
+    std::string branch;                                                        // empty = main
   };
   explicit LiveTable(Options options);
 

@@ -21,6 +21,7 @@ Mount::Mount(FilesystemOptions mount_options) : options(std::move(mount_options)
   results.spill_directory = options.state_directory.empty() ? "/tmp" : options.state_directory + "/spill";
   results.spill_bytes = options.spill_bytes;
   results_ = std::make_unique<ResultCache>(std::move(results));
+  rows_ = std::make_unique<RowCache>();
 }
 
 NodePtr Mount::Intern(const std::string& key, const std::function<NodePtr()>& make) {
@@ -36,13 +37,15 @@ NodePtr Mount::Intern(const std::string& key, const std::function<NodePtr()>& ma
   return node;
 }
 
-Table::Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, std::string name, bool may_be_absent)
+Table::Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, std::string name, bool may_be_absent,
+             std::string branch)
     : mount_(std::move(mount)),
       uri_(std::move(uri)),
       name_(std::move(name)),
-      live_(
-          std::make_shared<LiveTable>(LiveTable::Options{mount_->options.store, std::move(path), uri_, name_,
-                                                         mount_->options.refresh, may_be_absent, mount_->options.resolve_base})) {
+      key_(branch.empty() ? uri_ : uri_ + "|branch=" + branch),
+      live_(std::make_shared<LiveTable>(LiveTable::Options{mount_->options.store, std::move(path), uri_, name_,
+                                                           mount_->options.refresh, may_be_absent, mount_->options.resolve_base,
+                                                           std::move(branch)})) {
   if (may_be_absent) schema_ = std::make_shared<SchemaArea>(AreaOptions());
   using VersionList = std::shared_ptr<const std::vector<VersionInfo>>;
   using TagMap = std::shared_ptr<const std::map<std::string, TagInfo>>;
@@ -151,7 +154,9 @@ Result<uint64_t> Table::VersionAsOf(int64_t time_ns, const Scope& scope) {
   return (*list)[low - 1].version;
 }
 
-bool Table::may_append() const { return !mount_->options.read_only && mount_->options.make_append_area != nullptr; }
+bool Table::may_append() const {
+  return !mount_->options.read_only && mount_->options.make_append_area != nullptr && branch().empty();
+}
 
 std::shared_ptr<AppendArea> Table::AppendIfMade() {
   std::lock_guard lock(append_mutex_);

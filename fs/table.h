@@ -24,6 +24,7 @@
 #include "fs/node.h"
 #include "fs/refreshed.h"
 #include "fs/result.h"
+#include "fs/row_cells.h"
 #include "fs/status_log.h"
 
 namespace lancefs {
@@ -63,11 +64,13 @@ struct Mount {
   // The node of `key`, made by `make` when nobody holds one.
   NodePtr Intern(const std::string& key, const std::function<NodePtr()>& make);
   ResultCache& results() { return *results_; }
+  RowCache& rows() { return *rows_; }
   double refresh_seconds() const { return std::chrono::duration<double>(options.refresh).count(); }
   const int64_t started_ns;
 
  private:
   std::unique_ptr<ResultCache> results_;
+  std::unique_ptr<RowCache> rows_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::weak_ptr<Node>> nodes_;  // guarded by mutex_
   size_t sweep_at_ = 1024;
@@ -75,13 +78,17 @@ struct Mount {
 
 class Table : public std::enable_shared_from_this<Table> {
  public:
-  // `name` is empty when the mount is this one dataset. `may_be_absent`: not created yet.
-  Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, std::string name, bool may_be_absent);
+  // `name` is empty when the mount is this one dataset. `may_be_absent`: not created yet. `branch`: empty = main.
+  Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, std::string name, bool may_be_absent,
+        std::string branch = "");
 
   const std::shared_ptr<Mount>& mount() const { return mount_; }
   LiveTable& live() { return *live_; }
   const std::string& uri() const { return uri_; }
   const std::string& name() const { return name_; }
+  const std::string& branch() const { return live_->options().branch; }
+  // What inode numbers begin with: the URI, and the branch.
+  const std::string& key() const { return key_; }
 
   // The newest version; waits at most one second beyond memory. Null for a table that does not exist yet.
   Result<std::shared_ptr<const Dataset>> Newest(const Scope& scope);
@@ -114,6 +121,7 @@ class Table : public std::enable_shared_from_this<Table> {
   const std::shared_ptr<Mount> mount_;
   const std::string uri_;
   const std::string name_;
+  const std::string key_;
   const std::shared_ptr<LiveTable> live_;
   std::shared_ptr<SchemaArea> schema_;
   std::shared_ptr<Refreshed<std::shared_ptr<const std::vector<VersionInfo>>>> versions_;

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The directories of the tree (DESIGN 2). Each kind is one class behind MakeRoot; this header shows
+// The directories of the tree (docs/tree.md). They are in fs/tree/, a family a file, behind MakeRoot; this header shows
 // only what filesystem.cc and tests need.
-//
-// A View says where in the tree a directory stands: which table, at which version (absent = live),
-// inside which fragment. All directories below share it: `query/` works the same in the root, in a
-// version and in a fragment because it only knows its View.
 #pragma once
 
 #include <memory>
