@@ -151,6 +151,7 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
     auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), &fragment,
                  ctx]() mutable -> Result<OpenFile> {
       OpenFile opened;
+      opened.message = &file;
       LANCEFS_ASSIGN_OR_RETURN(opened.file, dataset->OpenDataFile(file, ctx));
       std::vector<uint32_t> indices;
       for (const Field& field : wanted) {
@@ -186,6 +187,35 @@ RowSelection FragmentReader::LiveRows(uint64_t start, uint64_t end) const {
   if (start >= end) return {};
   if (deletions_ == nullptr) return {{start, end}};
   return deletions_->LiveRanges(start, end);
+}
+
+Result<RowSelection> FragmentReader::PhysicalRows(const std::vector<uint64_t>& live_rows) const {
+  const uint64_t live = physical_rows_ - (deletions_ == nullptr ? 0 : deletions_->Count());
+  RowSelection rows;
+  for (const uint64_t live_row : live_rows) {
+    if (live_row >= live) return Status::Corruption("fragment " + std::to_string(id_) + " has fewer rows than the manifest says");
+    const uint64_t row = deletions_ == nullptr ? live_row : deletions_->NthLive(live_row);
+    if (!rows.empty() && rows.back().end == row) {
+      ++rows.back().end;
+    } else {
+      rows.push_back({row, row + 1});
+    }
+  }
+  return rows;
+}
+
+const pb::DataFile* FragmentReader::FileOf(const Field& field) const {
+  for (const OpenFile& file : files_) {
+    if (file.columns.contains(field.id)) return file.message;
+  }
+  return nullptr;
+}
+
+std::optional<uint64_t> FragmentReader::SizeOf(const pb::DataFile& file) const {
+  for (const OpenFile& open : files_) {
+    if (open.message == &file) return open.file->size();
+  }
+  return std::nullopt;
 }
 
 Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplitStruct(const Field& field, const RowSelection& rows,

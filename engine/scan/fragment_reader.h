@@ -33,7 +33,14 @@ class FragmentReader {
   const std::shared_ptr<const DeletionVector>& deletions() const { return deletions_; }
   // The live rows in [start, end).
   RowSelection LiveRows(uint64_t start, uint64_t end) const;
-  // One array a field, with exactly the rows of `rows`. `fields` must have been among those of Open.
+  // Where live rows (their numbers among the live ones, ascending and unique) stand. Errors: kCorruption when there are not so
+  // many.
+  Result<RowSelection> PhysicalRows(const std::vector<uint64_t>& live_rows) const;
+  // The data file that holds a field which owns a column, and a data file's size; of those that were opened.
+  const pb::DataFile* FileOf(const Field& field) const;
+  std::optional<uint64_t> SizeOf(const pb::DataFile& file) const;
+  // One array a field, with exactly the rows of `rows`. `fields` must have been among those of Open. Blobs are read as
+  // descriptors: `fields` name them so (WithBlobDescriptors).
   Result<std::vector<std::shared_ptr<arrow::Array>>> Read(const std::vector<Field>& fields, const RowSelection& rows,
                                                           const OpContext& ctx) const;
   // Arrow bytes that one row of those fields takes, about.
@@ -45,6 +52,7 @@ class FragmentReader {
  private:
   struct OpenFile {
     std::shared_ptr<LanceFile> file;
+    const pb::DataFile* message = nullptr;  // lives in the dataset's manifest
     FieldColumns columns;
     ColumnInfos infos;
   };

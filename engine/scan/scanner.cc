@@ -400,20 +400,7 @@ Result<RowSelection> ScanStream::RowsOf(const Source& source, const FragmentRead
   const DeletionVector* deletions = reader.deletions().get();
   const uint64_t live = reader.physical_rows() - (deletions == nullptr ? 0 : deletions->Count());
   auto physical = [&](uint64_t live_row) { return deletions == nullptr ? live_row : deletions->NthLive(live_row); };
-  if (!source.take.empty()) {
-    RowSelection rows;
-    for (const uint64_t live_row : source.take) {
-      if (live_row >= live)
-        return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
-      const uint64_t row = physical(live_row);
-      if (!rows.empty() && rows.back().end == row) {
-        ++rows.back().end;
-      } else {
-        rows.push_back({row, row + 1});
-      }
-    }
-    return rows;
-  }
+  if (!source.take.empty()) return reader.PhysicalRows(source.take);
   if (source.live_end > live)
     return Status::Corruption("fragment " + std::to_string(reader.id()) + " has fewer rows than the manifest says");
   return reader.LiveRows(physical(source.live_start), physical(source.live_end - 1) + 1);

@@ -300,28 +300,40 @@ Result<std::optional<pb::Transaction>> Dataset::Transaction(const OpContext& ctx
   return std::optional<pb::Transaction>(std::move(transaction));
 }
 
-Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const std::string& kind) const {
-  if (!base_id) return ResolvedBase{store_, kind.empty() ? path_ : ObjectPath(kind)};
+Result<ResolvedBase> Dataset::Resolve(const std::string& uri) const {
+  {
+    std::lock_guard lock(shared_->mutex);
+    const auto known = shared_->bases.find(uri);
+    if (known != shared_->bases.end()) return known->second;
+  }
+  if (!shared_->resolve_base)
+    return Status::NotSupported("the dataset has files at " + uri + ", which cannot be opened from here");
+  LANCEFS_ASSIGN_OR_RETURN(ResolvedBase resolved, shared_->resolve_base(uri));
+  std::lock_guard lock(shared_->mutex);
+  return shared_->bases.try_emplace(uri, std::move(resolved)).first->second;
+}
+
+const pb::BasePath* Dataset::FindBase(uint32_t base_id) const {
   const pb::BasePath* base = nullptr;
   for (const pb::BasePath& candidate : manifest_->base_paths()) {
-    if (candidate.id() == *base_id) base = &candidate;
+    if (candidate.id() == base_id) base = &candidate;
   }
+  return base;
+}
+
+Result<ResolvedBase> Dataset::BasePath(uint32_t base_id) const {
+  const pb::BasePath* base = FindBase(base_id);
+  if (base == nullptr) return Status::Corruption("the manifest has no base path " + std::to_string(base_id));
+  return Resolve(base->path());
+}
+
+Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const std::string& kind) const {
+  if (!base_id) return ResolvedBase{store_, kind.empty() ? path_ : ObjectPath(kind)};
+  const pb::BasePath* base = FindBase(*base_id);
   if (base == nullptr) return Status::Corruption("the manifest names the unknown base path " + std::to_string(*base_id));
   if (kind != "data" && !base->is_dataset_root())
     return Status::Corruption("base path " + std::to_string(*base_id) + " is no dataset root");
-  ResolvedBase resolved;
-  {
-    std::lock_guard lock(shared_->mutex);
-    const auto known = shared_->bases.find(base->path());
-    if (known != shared_->bases.end()) resolved = known->second;
-  }
-  if (resolved.store == nullptr) {
-    if (!shared_->resolve_base)
-      return Status::NotSupported("the dataset has files at " + base->path() + ", which cannot be opened from here");
-    LANCEFS_ASSIGN_OR_RETURN(resolved, shared_->resolve_base(base->path()));
-    std::lock_guard lock(shared_->mutex);
-    shared_->bases[base->path()] = resolved;
-  }
+  LANCEFS_ASSIGN_OR_RETURN(ResolvedBase resolved, Resolve(base->path()));
   if (base->is_dataset_root() && !kind.empty()) resolved.path = Join(resolved.path, kind);
   return resolved;
 }

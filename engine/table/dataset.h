@@ -111,10 +111,16 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // The stable row ids of a fragment in physical order. REQUIRES: stable_row_ids().
   Result<std::shared_ptr<const std::vector<uint64_t>>> RowIds(size_t index, const OpContext& ctx) const;
 
+  // What an absolute URI or path that the manifest or a row names can be read with; stores are kept.
+  Result<ResolvedBase> Resolve(const std::string& uri) const;
+  // The base path `base_id` itself, whatever lies under it.
+  Result<ResolvedBase> BasePath(uint32_t base_id) const;
   // The directory of data files (`kind` is "data") or the root for others ("") and its store.
   Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
 
  private:
+  const pb::BasePath* FindBase(uint32_t base_id) const;  // null = none
+
   struct Shared;  // caches that the versions of one dataset share
   Dataset() = default;
   static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root,

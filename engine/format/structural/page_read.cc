@@ -16,11 +16,15 @@ bool WantsWholePage(const PageContext& context, const RowSelection& rows, uint64
 Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, RowSelection rows) {
   pb::v21::PageLayout layout;
   if (!layout.ParseFromString(context.page->encoding)) return Status::Corruption("the page layout is no valid message");
+  return MakePageRead(context, layout, std::move(rows));
+}
+
+Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, const pb::v21::PageLayout& layout, RowSelection rows) {
   switch (layout.layout_case()) {
     case pb::v21::PageLayout::kMiniBlockLayout: return MakeMiniBlockRead(context, layout.mini_block_layout(), std::move(rows));
     case pb::v21::PageLayout::kFullZipLayout: return MakeFullZipRead(context, layout.full_zip_layout(), std::move(rows));
     case pb::v21::PageLayout::kConstantLayout: return MakeConstantRead(context, layout.constant_layout(), std::move(rows));
-    case pb::v21::PageLayout::kBlobLayout: return Status::NotSupported("blob pages are not supported");
+    case pb::v21::PageLayout::kBlobLayout: return MakeBlobPageRead(context, layout.blob_layout(), std::move(rows));
     case pb::v21::PageLayout::LAYOUT_NOT_SET: break;
   }
   return Status::NotSupported("unknown page layout");

@@ -46,12 +46,18 @@ class PageRead {
 // `rows` are counted from the page's first row, and none lies behind its last.
 Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, RowSelection rows);
 
+// The same for a layout that stands inside another one.
+Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, const pb::v21::PageLayout& layout, RowSelection rows);
+
 // The layouts behind MakePageRead.
 Result<std::unique_ptr<PageRead>> MakeMiniBlockRead(const PageContext& context, const pb::v21::MiniBlockLayout& layout,
                                                     RowSelection rows);
 Result<std::unique_ptr<PageRead>> MakeFullZipRead(const PageContext& context, const pb::v21::FullZipLayout& layout,
                                                   RowSelection rows);
 Result<std::unique_ptr<PageRead>> MakeConstantRead(const PageContext& context, const pb::v21::ConstantLayout& layout,
+                                                   RowSelection rows);
+// Blob pages give descriptors (blob_descriptor.h).
+Result<std::unique_ptr<PageRead>> MakeBlobPageRead(const PageContext& context, const pb::v21::BlobLayout& layout,
                                                    RowSelection rows);
 
 // The part [start, start + length) of page buffer `index`. REQUIRES: it lies inside.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/column_read.h"
 #include "engine/format/structural/column_assembler.h"
 
@@ -82,7 +83,8 @@ Status StructuralColumnRead::Plan(const Field& field, Ancestors ancestors, const
                                   FieldPlan* plan) {
   plan->field = &field;
   ancestors.name += (ancestors.name.empty() ? "" : ".") + field.name;
-  if (field.IsBlob()) return Status::NotSupported("field '" + ancestors.name + "': blob columns are not supported");
+  if (field.IsBlob() && !field.type->Equals(*BlobDescriptorType()))
+    return Status::NotSupported("field '" + ancestors.name + "': of blobs only their descriptors can be read here");
   PathStep step;
   const arrow::Type::type type = field.type->id();
   step.list = type == arrow::Type::LIST || type == arrow::Type::LARGE_LIST || type == arrow::Type::MAP;

@@ -1,11 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Blob columns: the pages hold {position, size} of every value, whose bytes stand elsewhere in the file.
+// They are read as descriptors (blob_descriptor.h) or, for those who have a file only, with their bytes.
+#include <arrow/array/util.h>
+#include <arrow/scalar.h>
+
 #include "engine/arrow_status.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/v20/binary_part.h"
 
 namespace lancefs::v20 {
 namespace {
+
+// {position, size} as a descriptor; a null is a place without bytes that is not the file's beginning.
+class BlobDescriptorReader : public Reader {
+ public:
+  explicit BlobDescriptorReader(std::unique_ptr<Reader> places) : places_(std::move(places)) {}
+
+  Status Next(std::vector<ByteRange>* reads) override { return places_->Next(reads); }
+  Status Take(Answers* answers) override { return places_->Take(answers); }
+  Result<std::shared_ptr<arrow::Array>> Decode() override {
+    LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<arrow::Array> array, places_->Decode());
+    const auto& places = static_cast<const arrow::StructArray&>(*array);
+    const auto& positions = static_cast<const arrow::UInt64Array&>(*places.field(0));
+    const auto& sizes = static_cast<const arrow::UInt64Array&>(*places.field(1));
+    const int64_t rows = array->length();
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> validity, AllocateOnes(static_cast<uint64_t>(rows)));
+    for (int64_t i = 0; i < rows; ++i) {
+      const bool null = places.IsNull(i) || (sizes.Value(i) == 0 && positions.Value(i) != 0);
+      if (null) arrow::bit_util::ClearBit(validity->mutable_data(), i);
+    }
+    arrow::ArrayVector children = {nullptr, places.field(0), places.field(1), nullptr, nullptr};
+    LANCEFS_ARROW_ASSIGN(children[0], arrow::MakeArrayFromScalar(arrow::UInt8Scalar(0), rows));
+    LANCEFS_ARROW_ASSIGN(children[3], arrow::MakeArrayFromScalar(arrow::UInt32Scalar(0), rows));
+    LANCEFS_ARROW_ASSIGN(children[4], arrow::MakeArrayFromScalar(arrow::StringScalar(""), rows));
+    return std::shared_ptr<arrow::Array>(
+        std::make_shared<arrow::StructArray>(BlobDescriptorType(), rows, std::move(children), std::move(validity)));
+  }
+
+ private:
+  std::unique_ptr<Reader> places_;
+};
 
 class BlobReader : public Reader {
  public:
@@ -101,11 +136,12 @@ class BlobReader : public Reader {
 
 Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file,
                                                const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts) {
-  const auto description = arrow::struct_({arrow::field("position", arrow::uint64()), arrow::field("size", arrow::uint64())});
-  // Asked for as descriptions, they are what the pages hold.
-  if (type->id() == arrow::Type::STRUCT && type->num_fields() == 2) return MakeFixedReader(type, std::move(parts));
+  if (type->Equals(*BlobDescriptorType())) {
+    LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<Reader> places, MakeFixedReader(BlobPlaceType(), std::move(parts)));
+    return std::unique_ptr<Reader>(std::make_unique<BlobDescriptorReader>(std::move(places)));
+  }
   if (!arrow::is_base_binary_like(type->id())) return Status::NotSupported("blobs cannot be read as " + type->ToString());
-  LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<Reader> descriptions, MakeFixedReader(description, std::move(parts)));
+  LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<Reader> descriptions, MakeFixedReader(BlobPlaceType(), std::move(parts)));
   return std::unique_ptr<Reader>(std::make_unique<BlobReader>(type, file, std::move(descriptions)));
 }
 

@@ -63,7 +63,7 @@ Result<std::unique_ptr<Reader>> MakeLeafReader(const std::shared_ptr<arrow::Data
 Result<std::unique_ptr<Reader>> MakeFixedReader(const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 Result<std::unique_ptr<Reader>> MakeBinaryReader(const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 Result<std::unique_ptr<Reader>> MakeDictionaryReader(const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
-// The bytes of blobs, or their {position, size} where `type` is such a struct.
+// The bytes of blobs, or their descriptors where `type` is BlobDescriptorType().
 Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file,
                                                const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 
