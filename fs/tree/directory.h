@@ -150,6 +150,7 @@ class BindingCache {
 NodePtr MakeQueryDirectory(const View& view, const std::string& path);
 NodePtr MakeFragmentsDirectory(const View& view, const std::string& path);
 NodePtr MakeVersionsDirectory(const View& view, const std::string& path);
+NodePtr MakeRawDirectory(const View& view, const std::string& path);
 NodePtr MakeRowsDirectory(const View& view, const std::string& path);
 NodePtr MakeStatusDirectory(const std::shared_ptr<Mount>& mount, const std::string& path);
 std::string StatusKey(const Mount& mount);

@@ -19,11 +19,13 @@ struct Folder {
 };
 bool Everywhere(const View&) { return true; }
 bool InLiveTrees(const View& view) { return view.live(); }
+bool AtTheTop(const View& view) { return view.top(); }
 constexpr Folder kFolders[] = {
     {"rows", MakeRowsDirectory, Everywhere},
     {"fragments", MakeFragmentsDirectory, Everywhere},
     {"query", MakeQueryDirectory, Everywhere},
     {"versions", MakeVersionsDirectory, InLiveTrees},
+    {"raw", MakeRawDirectory, AtTheTop},
 };
 
 }  // namespace
