@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/fuzz/read_file.h"
+
+#include <arrow/api.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "backends/memory_store.h"
+#include "engine/format/column_read.h"
+#include "engine/format/proto/file.pb.h"
+#include "engine/rows/row_writer.h"
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/mutators.h"
+
+namespace lancefs {
+namespace {
+
+constexpr uint64_t kMaxRows = 2000;  // of one read; a scan asks for pieces like this
+
+RowSelection SomeRows(uint64_t rows) {
+  RowSelection some;
+  for (uint64_t row = 1; row < rows && some.size() < 5; row = row * 5 + 2)
+    some.push_back({row, std::min(row + 1 + row % 3, rows)});
+  return some;
+}
+
+Result<std::shared_ptr<arrow::Array>> ReadField(const std::shared_ptr<LanceFile>& file, const Field& field,
+                                                const FieldColumns& columns, const RowSelection& rows) {
+  const std::vector<uint32_t> indices = ColumnsOf(field, columns, file->version());
+  LANCEFS_ASSIGN_OR_RETURN(const auto read_infos, file->Columns(indices, OpContext()));
+  ColumnInfos infos;
+  for (size_t i = 0; i < indices.size(); ++i) infos[indices[i]] = read_infos[i];
+  std::vector<std::unique_ptr<ColumnRead>> reads(1);
+  LANCEFS_ASSIGN_OR_RETURN(reads[0], MakeColumnRead(file, field, columns, infos, rows));
+  LANCEFS_ASSIGN_OR_RETURN(const auto arrays, RunColumnReads(file, std::move(reads), OpContext()));
+  return arrays[0];
+}
+
+Status ReadAll(std::string_view bytes, bool (*wanted)(FileVersion)) {
+  static const std::shared_ptr<ObjectStore> store = MakeMemoryStore();
+  LANCEFS_RETURN_NOT_OK(
+      store->Put("f.lance", Bytes::Copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}), OpContext()));
+  LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<LanceFile> file, LanceFile::Open(store, "f.lance", bytes.size(), OpContext()));
+  if (!wanted(file->version())) return Status::OK();
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes buffer, file->GlobalBuffer(0, OpContext()));
+  pb::FileDescriptor descriptor;
+  if (!descriptor.ParseFromArray(buffer.data(), static_cast<int>(buffer.size()))) return Status::Corruption("no descriptor");
+  LANCEFS_ASSIGN_OR_RETURN(const Schema schema, SchemaFromProto(descriptor.schema().fields(), {}));
+  FieldColumns columns;
+  for (const Field* field : PhysicalFields(schema, file->version())) columns.try_emplace(field->id, columns.size());
+  const uint64_t rows = std::min<uint64_t>(descriptor.length(), UINT32_MAX);
+  const RowSelection selections[] = {
+      {{0, std::min(rows, kMaxRows)}}, SomeRows(rows), {{rows - std::min<uint64_t>(rows, 3), rows}}};
+  for (const Field& field : schema.fields) {
+    for (const RowSelection& selection : selections) {
+      if (CountRows(selection) == 0) continue;
+      const auto array = ReadField(file, field, columns, selection);
+      if (!array.ok()) continue;
+      if ((*array)->length() != static_cast<int64_t>(CountRows(selection)) || !(*array)->type()->Equals(*field.type)) {
+        std::fprintf(stderr, "%ld rows of %s\n", static_cast<long>((*array)->length()), (*array)->type()->ToString().c_str());
+        std::abort();
+      }
+      UseBatch(*arrow::RecordBatch::Make(arrow::schema({field.ToArrow()}), (*array)->length(), {*array}));
+    }
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+void UseBatch(const arrow::RecordBatch& batch) {
+  const arrow::Status valid = batch.ValidateFull();
+  // A value that its type forbids is the writer's business; everything else would let others read where nothing is.
+  static constexpr const char* kValues[] = {"UTF8", "Decimal value", "acceptable range", "whole number of days"};
+  const bool value = std::any_of(std::begin(kValues), std::end(kValues),
+                                 [&](const char* text) { return valid.message().find(text) != std::string::npos; });
+  if (!valid.ok() && !value) {
+    std::fprintf(stderr, "%s\n", valid.ToString().c_str());
+    std::abort();
+  }
+  std::string text;
+  (void)RenderJsonl(batch, &text).ok();
+}
+
+void ReadFile(std::string_view bytes, bool (*wanted)(FileVersion)) { (void)ReadAll(bytes, wanted).ok(); }
+
+size_t MutateFileInput(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
+  Random random(seed);
+  const std::string_view file(reinterpret_cast<const char*>(data), size);
+  const ByteMutator mutate_bytes = [](std::string* bytes) {
+    const size_t old = bytes->size();
+    bytes->resize(old + 16);
+    bytes->resize(LLVMFuzzerMutate(reinterpret_cast<uint8_t*>(bytes->data()), old, bytes->size()));
+  };
+  if (random() % 8 != 0) {
+    const std::optional<std::string> changed = MutateDataFile(file, mutate_bytes, random);
+    if (changed && changed->size() <= max_size) {
+      std::copy(changed->begin(), changed->end(), data);
+      return changed->size();
+    }
+  }
+  return LLVMFuzzerMutate(data, size, max_size);
+}
+
+}  // namespace lancefs

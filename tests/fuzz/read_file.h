@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads whatever bytes as a data file: all columns of the schema that it names, whole and some rows, as values and as text.
+//
+// Thread safety: free functions.
+#pragma once
+
+#include <arrow/record_batch.h>
+
+#include <string_view>
+
+#include "engine/format/file_version.h"
+
+namespace lancefs {
+
+// Files of other versions are passed over.
+void ReadFile(std::string_view bytes, bool (*wanted)(FileVersion));
+
+// Aborts unless the batch can be read without reading where nothing is; turns all of it into text.
+void UseBatch(const arrow::RecordBatch& batch);
+
+// LLVMFuzzerCustomMutator for data files.
+size_t MutateFileInput(uint8_t* data, size_t size, size_t max_size, unsigned seed);
+
+}  // namespace lancefs
