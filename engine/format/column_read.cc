@@ -11,6 +11,12 @@ namespace {
 
 void CollectColumns(const Field& field, const FieldColumns& columns, FileVersion version, std::vector<uint32_t>* out) {
   const auto it = columns.find(field.id);
+  if (version == FileVersion::kV0_1) {
+    // Every field but structs has its pages; packed structs are no different.
+    if (it != columns.end() && field.type->id() != arrow::Type::STRUCT) out->push_back(it->second);
+    for (const Field& child : field.children) CollectColumns(child, columns, version, out);
+    return;
+  }
   const bool owns = version == FileVersion::kV2_0 || field.IsPhysicalLeaf();
   if (owns && it != columns.end()) out->push_back(it->second);
   if (field.IsPackedStruct() || field.IsBlob()) return;
@@ -28,6 +34,7 @@ std::vector<uint32_t> ColumnsOf(const Field& field, const FieldColumns& columns,
 Result<std::unique_ptr<ColumnRead>> MakeColumnRead(const std::shared_ptr<LanceFile>& file, const Field& field,
                                                    const FieldColumns& columns, const ColumnInfos& infos, RowSelection rows) {
   switch (file->version()) {
+    case FileVersion::kV0_1: return MakeColumnReadV1(file, field, columns, infos, std::move(rows));
     case FileVersion::kV2_0: return MakeColumnReadV20(file, field, columns, infos, std::move(rows));
     case FileVersion::kV2_1:
     case FileVersion::kV2_2: return MakeColumnReadStructural(file, field, columns, infos, std::move(rows));

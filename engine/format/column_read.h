@@ -47,7 +47,8 @@ class ColumnRead {
   virtual Result<std::shared_ptr<arrow::Array>> Decode() = 0;
 };
 
-// field id -> column index in the file (from the manifest's DataFile; only non-negative ids).
+// field id -> column index in the file (from the manifest's DataFile; only non-negative ids). In 0.1, all
+// fields of the file, structs included (LanceFile says how they are counted).
 using FieldColumns = std::unordered_map<int32_t, uint32_t>;
 
 // The columns of `file` that reading `field` will touch, in the order MakeColumnRead looks at them.
@@ -60,7 +61,9 @@ using ColumnInfos = std::unordered_map<uint32_t, std::shared_ptr<const ColumnInf
 Result<std::unique_ptr<ColumnRead>> MakeColumnRead(const std::shared_ptr<LanceFile>& file, const Field& field,
                                                    const FieldColumns& columns, const ColumnInfos& infos, RowSelection rows);
 
-// The two grammars behind MakeColumnRead.
+// The grammars behind MakeColumnRead.
+Result<std::unique_ptr<ColumnRead>> MakeColumnReadV1(const std::shared_ptr<LanceFile>& file, const Field& field,
+                                                     const FieldColumns& columns, const ColumnInfos& infos, RowSelection rows);
 Result<std::unique_ptr<ColumnRead>> MakeColumnReadV20(const std::shared_ptr<LanceFile>& file, const Field& field,
                                                       const FieldColumns& columns, const ColumnInfos& infos, RowSelection rows);
 Result<std::unique_ptr<ColumnRead>> MakeColumnReadStructural(const std::shared_ptr<LanceFile>& file, const Field& field,

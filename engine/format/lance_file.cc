@@ -11,7 +11,8 @@ namespace lancefs {
 namespace {
 
 constexpr uint64_t kFooterSize = 40;
-constexpr uint64_t kTableEntrySize = 16;  // position u64, size u64
+constexpr uint64_t kLegacyFooterSize = 16;  // i64 metadata position, u16 major, u16 minor, "LANC"
+constexpr uint64_t kTableEntrySize = 16;    // position u64, size u64
 // More is no file that any writer makes; the bound keeps hostile footers from allocating.
 constexpr uint32_t kMaxColumns = 10'000'000;
 
@@ -53,8 +54,8 @@ Result<std::vector<ByteRange>> Buffers(const google::protobuf::RepeatedField<uin
   return buffers;
 }
 
-Result<std::shared_ptr<const ColumnInfo>> ParseColumn(const Bytes& bytes, FileVersion version, uint64_t file_size,
-                                                      const std::string& path) {
+Result<std::shared_ptr<const ColumnInfo>> ParseMetadata(const Bytes& bytes, FileVersion version, uint64_t file_size,
+                                                        const std::string& path) {
   pb::ColumnMetadata message;
   if (bytes.size() > INT32_MAX || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return Bad(path, "column metadata is no valid message");
@@ -96,20 +97,48 @@ Status LanceFile::ReadFooter(uint64_t /*size_hint*/, const OpContext& ctx) {
   tail_offset_ = tail.offset();
   if (tail_.size() >= 4 && tail_.view().substr(tail_.size() - 4) != "LANC")
     return Bad(path_, "the magic LANC is missing at the end");
-  if (tail_.size() < kFooterSize) return Bad(path_, "the file has only " + std::to_string(size_) + " bytes");
+  if (tail_.size() < kLegacyFooterSize) return Bad(path_, "the file has only " + std::to_string(size_) + " bytes");
+  const uint8_t* end = tail_.data() + tail_.size();
+  LANCEFS_ASSIGN_OR_RETURN(version_,
+                           FileVersionFromFooter(LoadLittleEndian<uint16_t>(end - 8), LoadLittleEndian<uint16_t>(end - 6)));
+  if (version_ == FileVersion::kV0_1) return ReadLegacyMetadata(ctx);
+  if (version_ == FileVersion::kV2_3) {
+    return Status::NotSupported("data file " + path_ + ": file version " + std::string(FileVersionName(version_)) +
+                                " is not supported");
+  }
+  return ReadTables(ctx);
+}
 
+Status LanceFile::ReadLegacyMetadata(const OpContext& ctx) {
+  const uint64_t body = size_ - kLegacyFooterSize;
+  const auto position = LoadLittleEndian<uint64_t>(tail_.data() + tail_.size() - kLegacyFooterSize);
+  if (position > body || body - position < 4) return Bad(path_, "the footer points outside the file");
+  LANCEFS_ASSIGN_OR_RETURN(const std::vector<Bytes> prefix, ReadRangesAsync({{position, 4}}, ctx).Get(ctx));
+  const auto length = LoadLittleEndian<uint32_t>(prefix[0].data());
+  if (length > body - position - 4 || length > INT32_MAX) return Bad(path_, "the metadata is longer than the file");
+  LANCEFS_ASSIGN_OR_RETURN(const std::vector<Bytes> answers, ReadRangesAsync({{position + 4, length}}, ctx).Get(ctx));
+  pb::LegacyMetadata metadata;
+  if (!metadata.ParseFromArray(answers[0].data(), static_cast<int>(length)))
+    return Bad(path_, "the metadata is no valid message");
+  page_table_ = metadata.page_table_position();
+  batch_offsets_.reserve(static_cast<size_t>(metadata.batch_offsets_size()));
+  for (const int32_t offset : metadata.batch_offsets()) {
+    const uint32_t previous = batch_offsets_.empty() ? 0 : batch_offsets_.back();
+    if (offset < 0 || static_cast<uint32_t>(offset) < previous || (batch_offsets_.empty() && offset != 0))
+      return Bad(path_, "batch " + std::to_string(batch_offsets_.size()) + " starts at row " + std::to_string(offset));
+    batch_offsets_.push_back(static_cast<uint32_t>(offset));
+  }
+  return Status::OK();
+}
+
+Status LanceFile::ReadTables(const OpContext& ctx) {
+  if (tail_.size() < kFooterSize) return Bad(path_, "the file has only " + std::to_string(size_) + " bytes");
   const uint8_t* footer = tail_.data() + tail_.size() - kFooterSize;
   const auto column_metadata_start = LoadLittleEndian<uint64_t>(footer);
   const auto column_table = LoadLittleEndian<uint64_t>(footer + 8);
   const auto global_table = LoadLittleEndian<uint64_t>(footer + 16);
   const auto num_global_buffers = LoadLittleEndian<uint32_t>(footer + 24);
   num_columns_ = LoadLittleEndian<uint32_t>(footer + 28);
-  LANCEFS_ASSIGN_OR_RETURN(
-      version_, FileVersionFromFooter(LoadLittleEndian<uint16_t>(footer + 32), LoadLittleEndian<uint16_t>(footer + 34)));
-  if (version_ == FileVersion::kV0_1 || version_ == FileVersion::kV2_3) {
-    return Status::NotSupported("data file " + path_ + ": file version " + std::string(FileVersionName(version_)) +
-                                " is not supported");
-  }
   const uint64_t body = size_ - kFooterSize;
   auto table_fits = [&](uint64_t position, uint64_t count) {
     return position <= body && count * kTableEntrySize <= body - position;
@@ -135,36 +164,75 @@ Status LanceFile::ReadFooter(uint64_t /*size_hint*/, const OpContext& ctx) {
   };
   LANCEFS_RETURN_NOT_OK(parse_table(tables[0], &column_metadata_));
   LANCEFS_RETURN_NOT_OK(parse_table(tables[1], &global_buffers_));
-  columns_.resize(num_columns_);
   return Status::OK();
+}
+
+Result<uint64_t> LanceFile::CountRows(const OpContext& ctx) {
+  if (version_ == FileVersion::kV0_1) return batch_offsets_.empty() ? uint64_t{0} : uint64_t{batch_offsets_.back()};
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, GlobalBuffer(0, ctx));
+  pb::FileDescriptor descriptor;
+  if (bytes.size() > INT32_MAX || !descriptor.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return Bad(path_, "the file descriptor is no valid message");
+  return descriptor.length();
+}
+
+// Where the metadata of that column stands in the file.
+Result<ByteRange> LanceFile::ColumnPlace(uint32_t index) const {
+  if (version_ != FileVersion::kV0_1) {
+    if (index < num_columns_) return column_metadata_[index];
+    return Bad(path_, "column " + std::to_string(index) + " is named but the file has " + std::to_string(num_columns_));
+  }
+  const uint64_t batches = batch_offsets_.empty() ? 0 : batch_offsets_.size() - 1;
+  const uint64_t length = batches * kTableEntrySize;
+  const uint64_t body = size_ - kLegacyFooterSize;
+  // Neither factor is above 2^32, so the product fits.
+  if (page_table_ > body || (index + uint64_t{1}) * length > body - page_table_)
+    return Bad(path_,
+               "the page table has no place for column " + std::to_string(index) + " of " + std::to_string(batches) + " batches");
+  return ByteRange{page_table_ + index * length, length};
+}
+
+Result<std::shared_ptr<const ColumnInfo>> LanceFile::ParseColumn(const Bytes& bytes) const {
+  if (version_ != FileVersion::kV0_1) return ParseMetadata(bytes, version_, size_, path_);
+  auto column = std::make_shared<ColumnInfo>();
+  column->num_rows = batch_offsets_.empty() ? 0 : batch_offsets_.back();
+  column->legacy_pages.resize(bytes.size() / kTableEntrySize);
+  for (size_t i = 0; i < column->legacy_pages.size(); ++i) {
+    const uint8_t* entry = bytes.data() + i * kTableEntrySize;
+    column->legacy_pages[i] = {LoadLittleEndian<uint64_t>(entry), LoadLittleEndian<uint64_t>(entry + 8)};
+  }
+  return std::shared_ptr<const ColumnInfo>(std::move(column));
 }
 
 Result<std::vector<std::shared_ptr<const ColumnInfo>>> LanceFile::Columns(const std::vector<uint32_t>& indices,
                                                                           const OpContext& ctx) {
   std::vector<std::shared_ptr<const ColumnInfo>> out(indices.size());
-  std::vector<uint32_t> missing;
+  std::vector<size_t> missing;  // places in `indices`
   {
     std::lock_guard lock(mutex_);
     for (size_t i = 0; i < indices.size(); ++i) {
-      if (indices[i] >= num_columns_) {
-        return Bad(path_, "column " + std::to_string(indices[i]) + " is named but the file has " + std::to_string(num_columns_));
+      const auto known = columns_.find(indices[i]);
+      if (known != columns_.end()) {
+        out[i] = known->second;
+      } else {
+        missing.push_back(i);
       }
-      out[i] = columns_[indices[i]];
-      if (out[i] == nullptr) missing.push_back(indices[i]);
     }
   }
   if (missing.empty()) return out;
   std::vector<ByteRange> ranges;
-  for (const uint32_t index : missing) ranges.push_back(column_metadata_[index]);
-  LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answers, ReadRangesAsync(std::move(ranges), ctx).Get(ctx));
-  for (size_t i = 0; i < missing.size(); ++i) {
-    Result<std::shared_ptr<const ColumnInfo>> column = ParseColumn(answers[i], version_, size_, path_);
-    if (!column.ok()) return column.status().WithContext("column " + std::to_string(missing[i]));
-    std::lock_guard lock(mutex_);
-    if (columns_[missing[i]] == nullptr) columns_[missing[i]] = *column;
+  for (const size_t i : missing) {
+    LANCEFS_ASSIGN_OR_RETURN(const ByteRange place, ColumnPlace(indices[i]));
+    ranges.push_back(place);
   }
-  std::lock_guard lock(mutex_);
-  for (size_t i = 0; i < indices.size(); ++i) out[i] = columns_[indices[i]];
+  LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answers, ReadRangesAsync(std::move(ranges), ctx).Get(ctx));
+  for (size_t k = 0; k < missing.size(); ++k) {
+    const size_t i = missing[k];
+    Result<std::shared_ptr<const ColumnInfo>> column = ParseColumn(answers[k]);
+    if (!column.ok()) return column.status().WithContext("column " + std::to_string(indices[i]));
+    std::lock_guard lock(mutex_);
+    out[i] = columns_.try_emplace(indices[i], *column).first->second;
+  }
   return out;
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The container of 2.x data files: footer, column metadata, page table (docs/lance/file.md 1). Opening
+// The container of data files: footer, column metadata, page tables (docs/lance/file.md 1 and 7). Opening
 // reads the file's tail once; small files come whole with it, and later reads are served from that
 // tail where they lie in it.
+//
+// Files of 0.1 do not number their columns: there, column i is the field whose id is i above the
+// smallest id among the file's fields, which the manifest tells.
 //
 // Thread safety: all calls, from any thread.
 #pragma once
@@ -25,12 +28,20 @@ struct PageInfo {
   std::string encoding;            // serialized ArrayEncoding (2.0) or PageLayout (2.1+)
 };
 
+// A page of a 0.1 file: the values of one field in one batch. Its size depends on the field's type,
+// so nothing of it was checked.
+struct LegacyPage {
+  uint64_t position = 0;
+  uint64_t length = 0;  // values; lists have one more offset than rows
+};
+
 struct ColumnInfo {
-  std::vector<PageInfo> pages;
-  uint64_t num_rows = 0;           // sum of the page lengths
-  std::vector<ByteRange> buffers;  // column buffers, normally none
-  std::string encoding;            // serialized v20::ColumnEncoding; empty = plain values
-  uint64_t data_bytes = 0;         // sum of all page buffer sizes
+  std::vector<PageInfo> pages;           // none in 0.1
+  std::vector<LegacyPage> legacy_pages;  // 0.1: one a batch
+  uint64_t num_rows = 0;                 // sum of the page lengths
+  std::vector<ByteRange> buffers;        // column buffers, normally none
+  std::string encoding;                  // serialized v20::ColumnEncoding; empty = plain values
+  uint64_t data_bytes = 0;               // sum of all page buffer sizes
 };
 
 class LanceFile {
@@ -43,7 +54,11 @@ class LanceFile {
   FileVersion version() const { return version_; }
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
-  uint32_t num_columns() const { return num_columns_; }
+  uint32_t num_columns() const { return num_columns_; }  // 0 in 0.1
+  // 0.1: the first row of every batch, and the number of rows last. Empty: no rows.
+  const std::vector<uint32_t>& batch_offsets() const { return batch_offsets_; }
+  // Rows of the file. Without I/O where the tail holds the file's descriptor, as it mostly does.
+  Result<uint64_t> CountRows(const OpContext& ctx);
   const std::shared_ptr<ObjectStore>& store() const { return store_; }
 
   // The metadata of those columns, read in one round for all that are not known yet. Every page
@@ -62,6 +77,10 @@ class LanceFile {
  private:
   LanceFile() = default;
   Status ReadFooter(uint64_t size_hint, const OpContext& ctx);
+  Status ReadLegacyMetadata(const OpContext& ctx);
+  Status ReadTables(const OpContext& ctx);
+  Result<ByteRange> ColumnPlace(uint32_t index) const;
+  Result<std::shared_ptr<const ColumnInfo>> ParseColumn(const Bytes& bytes) const;
 
   std::shared_ptr<ObjectStore> store_;
   std::string path_;
@@ -72,10 +91,12 @@ class LanceFile {
   uint64_t tail_offset_ = 0;
   std::vector<ByteRange> column_metadata_;  // places of the ColumnMetadata messages
   std::vector<ByteRange> global_buffers_;
+  std::vector<uint32_t> batch_offsets_;  // 0.1
+  uint64_t page_table_ = 0;              // 0.1: its place
 
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<const ColumnInfo>> columns_;                 // guarded by mutex_; null = not read yet
-  std::unordered_map<uint64_t, std::shared_ptr<const void>> page_states_;  // guarded by mutex_
+  std::unordered_map<uint32_t, std::shared_ptr<const ColumnInfo>> columns_;  // guarded by mutex_; those that were read
+  std::unordered_map<uint64_t, std::shared_ptr<const void>> page_states_;    // guarded by mutex_
 };
 
 }  // namespace lancefs

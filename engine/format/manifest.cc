@@ -61,17 +61,43 @@ void AppendSection(const std::string& message, std::string* out) {
   out->append(message);
 }
 
-Status CheckDataFile(const pb::DataFile& file, FileVersion default_version, bool mixed,
-                     const std::map<int32_t, bool>& leaf_by_id) {
-  LANCEFS_ASSIGN_OR_RETURN(const FileVersion version,
-                           FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
-  const bool v1 = version == FileVersion::kV0_1;
-  if (v1 != (default_version == FileVersion::kV0_1)) return Bad("data file " + file.path() + " mixes 0.1 with later versions");
-  if (!mixed && version != default_version) {
-    return Bad("data file " + file.path() + " has version " + std::string(FileVersionName(version)) + " in a table of version " +
-               std::string(FileVersionName(default_version)));
+Result<FileVersion> VersionOf(const pb::DataFile& file) {
+  return FileVersionFromDataFile(file.file_major_version(), file.file_minor_version());
+}
+
+// All files have the table's version, or the flag says that they differ. 0.1 never mixes with others, but for two mistakes
+// of old writers, which are read by each file's own version: 2.x files in a table that calls itself 0.1, also next to 0.1 files.
+Status CheckVersions(const pb::Manifest& manifest) {
+  LANCEFS_ASSIGN_OR_RETURN(const FileVersion default_version, DataVersion(manifest));
+  const bool mixed = (manifest.reader_feature_flags() & kFlagMixedFileVersions) != 0;
+  const bool legacy = default_version == FileVersion::kV0_1;
+  if (mixed && legacy) return Bad("a table of version 0.1 cannot have files of several versions");
+  const pb::DataFile* first = nullptr;   // of 2.x
+  const pb::DataFile* oldest = nullptr;  // of 0.1
+  for (const pb::DataFragment& fragment : manifest.fragments()) {
+    for (const pb::DataFile& file : fragment.files()) {
+      LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, VersionOf(file));
+      if (version == FileVersion::kV0_1) {
+        oldest = &file;
+        continue;
+      }
+      if (first == nullptr) first = &file;
+      LANCEFS_ASSIGN_OR_RETURN(const FileVersion wanted, legacy ? VersionOf(*first) : Result<FileVersion>(default_version));
+      if (!mixed && version != wanted) {
+        return Bad("data file " + file.path() + " has version " + std::string(FileVersionName(version)) +
+                   " in a table of version " + std::string(FileVersionName(wanted)));
+      }
+    }
   }
-  if (v1) return Status::OK();
+  if (oldest != nullptr && !legacy)
+    return Bad("data file " + oldest->path() + " has version 0.1 in a table of version " +
+               std::string(FileVersionName(default_version)));
+  return Status::OK();
+}
+
+// The columns that a 2.x file claims for its fields.
+Status CheckColumns(const pb::DataFile& file, FileVersion version, const std::map<int32_t, bool>& leaf_by_id) {
+  if (version == FileVersion::kV0_1) return Status::OK();
   if (file.column_indices_size() != 0 && file.column_indices_size() != file.fields_size()) {
     return Bad("data file " + file.path() + " has " + std::to_string(file.fields_size()) + " fields but " +
                std::to_string(file.column_indices_size()) + " column indices");
@@ -142,6 +168,8 @@ Result<ManifestFile> ParseManifestFile(const Bytes& file) {
     if (section.ok() && transaction.ParseFromArray(section->data(), static_cast<int>(section->size())))
       parsed.transaction = std::move(transaction);
   }
+  const Result<FileVersion> version = DataVersion(*manifest);
+  if (version.ok() && *version == FileVersion::kV0_1) parsed.dictionaries = v1::ReadDictionaries(file, manifest->fields());
   parsed.manifest = std::move(manifest);
   return parsed;
 }
@@ -191,8 +219,7 @@ Result<FileVersion> DataVersion(const pb::Manifest& manifest) {
 }
 
 Status CheckStorageContract(const pb::Manifest& manifest, const Schema& schema) {
-  LANCEFS_ASSIGN_OR_RETURN(const FileVersion default_version, DataVersion(manifest));
-  const bool mixed = (manifest.reader_feature_flags() & kFlagMixedFileVersions) != 0;
+  LANCEFS_RETURN_NOT_OK(CheckVersions(manifest));
   std::map<int32_t, bool> leaf_by_id;
   for (const Field& field : schema.fields) {
     std::function<void(const Field&, bool)> visit = [&](const Field& f, bool inside_leaf) {
@@ -201,17 +228,14 @@ Status CheckStorageContract(const pb::Manifest& manifest, const Schema& schema) 
     };
     visit(field, false);
   }
-  uint64_t last_id = 0;
-  bool first = true;
   for (const pb::DataFragment& fragment : manifest.fragments()) {
     if (fragment.overlays_size() != 0)
       return Status::NotSupported("fragment " + std::to_string(fragment.id()) + " has data overlay files");
     if (fragment.id() > UINT32_MAX) return Bad("fragment id " + std::to_string(fragment.id()) + " does not fit 32 bits");
-    if (!first && fragment.id() == last_id) return Bad("two fragments have the id " + std::to_string(fragment.id()));
-    first = false;
-    last_id = fragment.id();
-    for (const pb::DataFile& file : fragment.files())
-      LANCEFS_RETURN_NOT_OK(CheckDataFile(file, default_version, mixed, leaf_by_id));
+    for (const pb::DataFile& file : fragment.files()) {
+      LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, VersionOf(file));
+      LANCEFS_RETURN_NOT_OK(CheckColumns(file, version, leaf_by_id));
+    }
   }
   return Status::OK();
 }

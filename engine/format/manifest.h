@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "engine/format/proto/table.pb.h"
 #include "engine/format/schema.h"
+#include "engine/format/v1/dictionary.h"
 
 namespace lancefs {
 
@@ -59,6 +60,7 @@ struct ManifestFile {
   std::shared_ptr<const pb::Manifest> manifest;
   std::string index_section;                   // serialized IndexSection; empty = none
   std::optional<pb::Transaction> transaction;  // inline copy, if it was there and readable
+  v1::Dictionaries dictionaries;               // of a 0.1 table
 };
 
 // Parses a whole manifest file. Errors: kCorruption with what is wrong and where.

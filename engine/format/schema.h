@@ -38,6 +38,7 @@ struct Field {
   std::vector<Field> children;                  // struct: fields; list: the item; map: entries
   std::shared_ptr<arrow::DataType> type;        // storage type, built from the children
   std::shared_ptr<pb::Field> message;           // the original message, to be written back unchanged; may be null
+  std::shared_ptr<arrow::Array> dictionary;     // 0.1: the values of a dictionary field, from the manifest; may be null
 
   // The struct is stored row by row in one column (metadata packed / lance-encoding:packed).
   bool IsPackedStruct() const;

@@ -18,6 +18,12 @@ bool HasColumn(const Field& field, const FieldColumns& columns) {
   return std::any_of(field.children.begin(), field.children.end(), [&](const Field& child) { return HasColumn(child, columns); });
 }
 
+// Nothing of the field is missing in `columns`.
+bool HasWhole(const Field& field, const FieldColumns& columns) {
+  if (field.children.empty() || field.IsPhysicalLeaf()) return columns.contains(field.id);
+  return std::all_of(field.children.begin(), field.children.end(), [&](const Field& child) { return HasWhole(child, columns); });
+}
+
 // The field restricted to what `columns` hold.
 Field RestrictTo(const Field& field, const FieldColumns& columns) {
   if (field.logical_type != "struct" || field.IsPhysicalLeaf()) return field;
@@ -86,7 +92,12 @@ uint64_t TypeBytes(const arrow::DataType& type) {
 Status CheckReadable(const pb::DataFile& file) {
   LANCEFS_ASSIGN_OR_RETURN(const FileVersion version,
                            FileVersionFromDataFile(file.file_major_version(), file.file_minor_version()));
-  if (version == FileVersion::kV0_1 || version == FileVersion::kV2_3) {
+  if (version == FileVersion::kV0_1) {
+    if (file.fields_size() > 0 && file.fields(0) < 0)
+      return Status::NotSupported("data file " + file.path() + ": the manifest no longer says which field its pages begin with");
+    return Status::OK();
+  }
+  if (version == FileVersion::kV2_3) {
     return Status::NotSupported("data file " + file.path() + ": reading file version " + std::string(FileVersionName(version)) +
                                 " is not supported");
   }
@@ -94,6 +105,32 @@ Status CheckReadable(const pb::DataFile& file) {
     return Status::NotSupported("data file " + file.path() + ": the manifest does not say which columns its fields are in");
   }
   return Status::OK();
+}
+
+// REQUIRES: CheckReadable.
+FieldColumns ColumnsIn(const pb::DataFile& file) {
+  FieldColumns columns;
+  if (file.file_major_version() == 0 && file.file_minor_version() <= 2) {
+    int32_t first = INT32_MAX;
+    for (const int32_t field : file.fields()) first = field >= 0 ? std::min(first, field) : first;
+    for (const int32_t field : file.fields()) {
+      if (field >= 0) columns.try_emplace(field, static_cast<uint32_t>(field - first));
+    }
+    return columns;
+  }
+  for (int i = 0; i < file.fields_size(); ++i) {
+    const int32_t column = i < file.column_indices_size() ? file.column_indices(i) : -1;
+    if (file.fields(i) >= 0 && column >= 0) columns.try_emplace(file.fields(i), static_cast<uint32_t>(column));
+  }
+  return columns;
+}
+
+// The file is what the manifest takes it for; its columns would be looked for in the wrong places.
+Status CheckSameGrammar(const pb::DataFile& file, const LanceFile& opened) {
+  const bool legacy = file.file_major_version() == 0 && file.file_minor_version() <= 2;
+  if (legacy == (opened.version() == FileVersion::kV0_1)) return Status::OK();
+  return Status::Corruption("data file " + file.path() + " has version " + std::string(FileVersionName(opened.version())) +
+                            ", which the manifest does not say");
 }
 
 // Reading whole spans and filtering in memory beats many tiny ranges when most of the span is wanted.
@@ -138,21 +175,17 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
   std::vector<Future<OpenFile>> opening;
   for (const pb::DataFile& file : fragment.files()) {
     LANCEFS_RETURN_NOT_OK(CheckReadable(file));
-    FieldColumns columns;
-    for (int i = 0; i < file.fields_size(); ++i) {
-      const int32_t column = i < file.column_indices_size() ? file.column_indices(i) : -1;
-      if (file.fields(i) >= 0 && column >= 0) columns.try_emplace(file.fields(i), static_cast<uint32_t>(column));
-    }
+    FieldColumns columns = ColumnsIn(file);
     std::vector<Field> wanted;
     for (const Field& field : fields) {
       if (HasColumn(field, columns)) wanted.push_back(RestrictTo(field, columns));
     }
     if (wanted.empty()) continue;
-    auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), &fragment,
-                 ctx]() mutable -> Result<OpenFile> {
+    auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), ctx]() mutable -> Result<OpenFile> {
       OpenFile opened;
       opened.message = &file;
       LANCEFS_ASSIGN_OR_RETURN(opened.file, dataset->OpenDataFile(file, ctx));
+      LANCEFS_RETURN_NOT_OK(CheckSameGrammar(file, *opened.file));
       std::vector<uint32_t> indices;
       for (const Field& field : wanted) {
         for (const uint32_t column : ColumnsOf(field, columns, opened.file->version())) indices.push_back(column);
@@ -160,7 +193,6 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
       LANCEFS_ASSIGN_OR_RETURN(auto infos, opened.file->Columns(indices, ctx));
       for (size_t i = 0; i < indices.size(); ++i) opened.infos[indices[i]] = infos[i];
       opened.columns = std::move(columns);
-      (void)fragment;
       return opened;
     };
     opening.push_back(Async<OpenFile>(BlockingPool(), std::move(open)));
@@ -255,7 +287,8 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(c
     }
     if (holders.empty()) {
       LANCEFS_ASSIGN_OR_RETURN(out[slot], MakeNullArray(fields[slot], CountRows(rows)));
-    } else if (holders.size() == 1) {
+    } else if (holders.size() == 1 || HasWhole(fields[slot], files_[holders[0]].columns)) {
+      // Several files with the same field are an old writer's mistake; the first one counts.
       const OpenFile& file = files_[holders[0]];
       Result<std::unique_ptr<ColumnRead>> read = MakeColumnRead(file.file, fields[slot], file.columns, file.infos, rows);
       if (!read.ok()) return read.status().WithContext("column '" + fields[slot].name + "'");
@@ -311,6 +344,12 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::Read(const st
 
 uint64_t FragmentReader::EstimateRowBytes(const std::vector<Field>& fields) const {
   uint64_t total = 0;
+  bool variable = false;
+  for (const Field& field : fields) variable |= !arrow::is_fixed_width(field.type->id());
+  for (const OpenFile& file : files_) {
+    // Pages of 0.1 do not tell their sizes: what a row takes of the whole file bounds them all.
+    if (variable && file.file->version() == FileVersion::kV0_1 && physical_rows_ > 0) total += file.file->size() / physical_rows_;
+  }
   for (const Field& field : fields) {
     uint64_t stored = 0;
     for (const OpenFile& file : files_) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/executor.h"
 #include "base/uri.h"
 #include "engine/format/deletion_vector.h"
 #include "engine/format/lance_file.h"
@@ -84,6 +85,20 @@ Result<TagInfo> ReadTag(ObjectStore& store, const std::string& path, const OpCon
   return TagInfo{TextOr(json, "branch"), NumberOr(json, "version")};
 }
 
+void AttachDictionaries(const v1::Dictionaries& dictionaries, Field* field) {
+  const auto values = dictionaries.find(field->id);
+  if (values != dictionaries.end()) field->dictionary = values->second;
+  for (Field& child : field->children) AttachDictionaries(dictionaries, &child);
+}
+
+// Writers that left no name in the manifest also left wrong row counts; 0 says that there is none.
+bool RowsUnknown(const pb::Manifest& manifest, const pb::DataFragment& fragment) {
+  return fragment.files_size() > 0 && (fragment.physical_rows() == 0 || !manifest.has_writer_version());
+}
+bool DeletedRowsUnknown(const pb::DataFragment& fragment) {
+  return fragment.has_deletion_file() && fragment.deletion_file().num_deleted_rows() == 0;
+}
+
 }  // namespace
 
 // What the versions of one dataset share. Opened files are kept for their metadata; the least
@@ -101,6 +116,7 @@ struct Dataset::Shared {
   std::unordered_map<std::string, FileEntry> files;                                       // guarded by mutex, by path
   std::list<std::string> recent;                                                          // guarded by mutex, most recent first
   std::unordered_map<std::string, std::shared_ptr<const DeletionVector>> deletions;       // guarded by mutex, by path
+  std::unordered_map<std::string, uint64_t> rows;                                         // guarded by mutex, by data file
   std::unordered_map<std::string, std::shared_ptr<const std::vector<uint64_t>>> row_ids;  // guarded by mutex, by sequence bytes
   std::unordered_map<std::string, ResolvedBase> bases;                                    // guarded by mutex, by URI
 };
@@ -116,7 +132,8 @@ int64_t Dataset::timestamp_ns() const {
 
 Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root,
                                                                  std::string branch, std::string path, ManifestNaming naming,
-                                                                 ManifestFile file, std::shared_ptr<Shared> shared) {
+                                                                 ManifestFile file, std::shared_ptr<Shared> shared,
+                                                                 const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(CheckReaderFlags(*file.manifest));
   std::shared_ptr<Dataset> dataset(new Dataset);
   dataset->store_ = std::move(store);
@@ -129,21 +146,14 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
   if (file.transaction) dataset->transaction_ = std::make_shared<const pb::Transaction>(std::move(*file.transaction));
   dataset->shared_ = std::move(shared);
   LANCEFS_ASSIGN_OR_RETURN(dataset->schema_, SchemaFromManifest(*dataset->manifest_));
+  for (Field& field : dataset->schema_.fields) AttachDictionaries(file.dictionaries, &field);
   LANCEFS_RETURN_NOT_OK(CheckStorageContract(*dataset->manifest_, dataset->schema_));
   LANCEFS_ASSIGN_OR_RETURN(dataset->data_version_, DataVersion(*dataset->manifest_));
   dataset->arrow_schema_ = dataset->schema_.ToArrow();
+  LANCEFS_RETURN_NOT_OK(dataset->CompleteCounts(ctx));
   for (const pb::DataFragment& fragment : dataset->manifest_->fragments()) {
     FragmentInfo info{fragment.id(), fragment.physical_rows(),
                       fragment.has_deletion_file() ? fragment.deletion_file().num_deleted_rows() : 0};
-    // 0 says "unknown" (writers before row counts were kept); taken as a count it would hide rows.
-    if (info.physical_rows == 0 && fragment.files_size() > 0) {
-      return Status::NotSupported("the manifest does not tell how many rows fragment " + std::to_string(info.id) +
-                                  " has (an old writer's table)");
-    }
-    if (fragment.has_deletion_file() && info.deleted_rows == 0) {
-      return Status::NotSupported("the manifest does not tell how many rows of fragment " + std::to_string(info.id) +
-                                  " are deleted (an old writer's table)");
-    }
     if (info.physical_rows > UINT32_MAX || info.deleted_rows > info.physical_rows) {
       return Status::Corruption("fragment " + std::to_string(info.id) + " has " + std::to_string(info.physical_rows) +
                                 " rows and " + std::to_string(info.deleted_rows) + " deleted ones");
@@ -156,6 +166,63 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
     dataset->fragments_.push_back(info);
   }
   return std::shared_ptr<const Dataset>(std::move(dataset));
+}
+
+// The counts that the manifest lacks, from the fragment's first data file and its deletion file.
+Status Dataset::CompleteCounts(pb::DataFragment* fragment, const OpContext& ctx) const {
+  if (RowsUnknown(*manifest_, *fragment)) {
+    const pb::DataFile& file = fragment->files(0);
+    const std::string key = (file.has_base_id() ? std::to_string(file.base_id()) : "") + "/" + file.path();
+    uint64_t rows = 0;
+    bool known = false;
+    {
+      std::lock_guard lock(shared_->mutex);
+      const auto found = shared_->rows.find(key);
+      known = found != shared_->rows.end();
+      if (known) rows = found->second;
+    }
+    if (!known) {
+      LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<LanceFile> opened, OpenDataFile(file, ctx));
+      LANCEFS_ASSIGN_OR_RETURN(rows, opened->CountRows(ctx));
+      std::lock_guard lock(shared_->mutex);
+      shared_->rows[key] = rows;
+    }
+    fragment->set_physical_rows(rows);
+  }
+  if (DeletedRowsUnknown(*fragment)) {
+    LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<const DeletionVector> deletions, ReadDeletions(*fragment, ctx));
+    fragment->mutable_deletion_file()->set_num_deleted_rows(deletions->Count());
+  }
+  return Status::OK();
+}
+
+// Completes the manifest in memory, so that nobody needs to know of old writers.
+Status Dataset::CompleteCounts(const OpContext& ctx) {
+  std::vector<int> incomplete;
+  for (int i = 0; i < manifest_->fragments_size(); ++i) {
+    const pb::DataFragment& fragment = manifest_->fragments(i);
+    if (RowsUnknown(*manifest_, fragment) || DeletedRowsUnknown(fragment)) incomplete.push_back(i);
+  }
+  if (incomplete.empty()) return Status::OK();
+  auto completed = std::make_shared<pb::Manifest>(*manifest_);
+  std::vector<Future<bool>> running;
+  for (const int i : incomplete) {
+    pb::DataFragment* fragment = completed->mutable_fragments(i);
+    running.push_back(Async<bool>(BlockingPool(), [this, fragment, ctx]() -> Result<bool> {
+      const Status status = CompleteCounts(fragment, ctx);
+      if (!status.ok()) return status.WithContext("fragment " + std::to_string(fragment->id()));
+      return true;
+    }));
+  }
+  Status failed = Status::OK();
+  for (const Future<bool>& future : running) {
+    // All are waited for: they write into `completed`.
+    const Result<bool> done = future.Get(OpContext());
+    if (!done.ok() && failed.ok()) failed = done.status();
+  }
+  LANCEFS_RETURN_NOT_OK(failed);
+  manifest_ = std::move(completed);
+  return Status::OK();
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore> store, std::string path,
@@ -196,7 +263,7 @@ Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore
     Result<ManifestFile> file = ParseManifestFile(*bytes);
     if (!file.ok()) return file.status().WithContext(manifest_path);
     return FromManifestFile(std::move(store), std::move(path), std::move(branch), branch_path, candidate.naming, std::move(*file),
-                            std::move(shared));
+                            std::move(shared), ctx);
   }
   if (version) return Status::NotFound("version " + std::to_string(*version) + " does not exist in " + where);
   return Status::Stale("the newest version of " + where + " disappeared while it was opened");
@@ -213,12 +280,12 @@ Result<std::shared_ptr<const Dataset>> Dataset::Checkout(uint64_t version, const
   }
   Result<ManifestFile> file = ParseManifestFile(*bytes);
   if (!file.ok()) return file.status().WithContext(manifest_path);
-  return FromManifestFile(store_, root_, branch_, path_, naming_, std::move(*file), shared_);
+  return FromManifestFile(store_, root_, branch_, path_, naming_, std::move(*file), shared_, ctx);
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::WithManifest(const std::string& file) const {
   LANCEFS_ASSIGN_OR_RETURN(ManifestFile parsed, ParseManifestFile(Bytes::FromString(file)));
-  return FromManifestFile(store_, root_, branch_, path_, naming_, std::move(parsed), shared_);
+  return FromManifestFile(store_, root_, branch_, path_, naming_, std::move(parsed), shared_, OpContext());
 }
 
 Result<uint64_t> Dataset::LatestVersion(const OpContext& ctx) const {
@@ -339,7 +406,11 @@ Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const s
 }
 
 Result<std::shared_ptr<const DeletionVector>> Dataset::Deletions(size_t index, const OpContext& ctx) const {
-  const pb::DataFragment& fragment = manifest_->fragments(static_cast<int>(index));
+  return ReadDeletions(manifest_->fragments(static_cast<int>(index)), ctx);
+}
+
+Result<std::shared_ptr<const DeletionVector>> Dataset::ReadDeletions(const pb::DataFragment& fragment,
+                                                                     const OpContext& ctx) const {
   if (!fragment.has_deletion_file()) return std::shared_ptr<const DeletionVector>();
   const pb::DeletionFile& file = fragment.deletion_file();
   const std::optional<uint32_t> base_id = file.has_base_id() ? std::optional<uint32_t>(file.base_id()) : std::nullopt;

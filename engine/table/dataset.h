@@ -63,13 +63,15 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
  public:
   ~Dataset();
 
-  // Opens the dataset whose root is `path` in `store`. 2 requests.
+  // Opens the dataset whose root is `path` in `store`. 2 requests; more for tables of old writers whose manifest does not
+  // tell how many rows their fragments have, which the files then tell.
   // Errors: kNotFound (no dataset, version, tag or branch of that name), kCorruption, kNotSupported (flags).
   static Result<std::shared_ptr<const Dataset>> Open(std::shared_ptr<ObjectStore> store, std::string path,
                                                      const OpenOptions& options, const OpContext& ctx);
   // Another version of the same dataset and branch. 1-2 requests; none for this dataset's own version.
   Result<std::shared_ptr<const Dataset>> Checkout(uint64_t version, const OpContext& ctx) const;
-  // The version that a manifest file which was just written makes; no I/O. REQUIRES: `file` is of this dataset.
+  // The version that a manifest file which was just written makes; no I/O, as its counts are known. REQUIRES: `file` is of
+  // this dataset.
   Result<std::shared_ptr<const Dataset>> WithManifest(const std::string& file) const;
   // The newest version: this object again when it still is (one cheap request).
   Result<std::shared_ptr<const Dataset>> Latest(const OpContext& ctx) const;
@@ -125,7 +127,11 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Dataset() = default;
   static Result<std::shared_ptr<const Dataset>> FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root,
                                                                  std::string branch, std::string path, ManifestNaming naming,
-                                                                 ManifestFile file, std::shared_ptr<Shared> shared);
+                                                                 ManifestFile file, std::shared_ptr<Shared> shared,
+                                                                 const OpContext& ctx);
+  Status CompleteCounts(const OpContext& ctx);
+  Status CompleteCounts(pb::DataFragment* fragment, const OpContext& ctx) const;
+  Result<std::shared_ptr<const DeletionVector>> ReadDeletions(const pb::DataFragment& fragment, const OpContext& ctx) const;
 
   std::shared_ptr<ObjectStore> store_;
   std::string root_;  // of main

@@ -23,9 +23,9 @@ class NullReader : public Reader {
 };
 
 // Gives the tree of readers the outside's rules: NextReads may be repeated.
-class ColumnReadV20 : public ColumnRead {
+class ReaderDriver : public ColumnRead {
  public:
-  ColumnReadV20(std::unique_ptr<Reader> reader, std::string context) : reader_(std::move(reader)), context_(std::move(context)) {}
+  ReaderDriver(std::unique_ptr<Reader> reader, std::string context) : reader_(std::move(reader)), context_(std::move(context)) {}
 
   Result<std::vector<ByteRange>> NextReads() override {
     if (pending_.empty()) {
@@ -75,6 +75,10 @@ Result<std::vector<LeafPart>> LeafParts(std::vector<PagePart> parts) {
 }
 
 }  // namespace
+
+std::unique_ptr<ColumnRead> MakeColumnRead(std::unique_ptr<Reader> reader, std::string context) {
+  return std::make_unique<ReaderDriver>(std::move(reader), std::move(context));
+}
 
 void AddRange(RowSelection* rows, uint64_t start, uint64_t end) {
   if (start == end) return;
@@ -237,7 +241,7 @@ Result<std::unique_ptr<ColumnRead>> MakeColumnReadV20(const std::shared_ptr<Lanc
   const v20::ReadContext shared = surroundings;
   Result<std::unique_ptr<v20::Reader>> reader = v20::MakeReader(shared, shared->root, std::move(rows));
   if (!reader.ok()) return reader.status().WithContext(context);
-  return std::unique_ptr<ColumnRead>(std::make_unique<v20::ColumnReadV20>(reader.MoveValue(), context));
+  return v20::MakeColumnRead(reader.MoveValue(), context);
 }
 
 }  // namespace lancefs

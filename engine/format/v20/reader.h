@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The readers of 2.0 columns. A Reader is a node of a tree: leaves read the values of one column, lists
-// and structs drive their children; all take part in the same rounds of I/O.
+// The readers of 2.0 columns; the tree and its rounds serve 0.1 too. A Reader is a node of a tree: leaves read the values of one
+// column, lists and structs drive their children; all take part in the same rounds of I/O.
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -52,6 +52,9 @@ struct Surroundings {
   ColumnInfos infos;
 };
 using ReadContext = std::shared_ptr<const Surroundings>;
+
+// The ColumnRead that drives `reader`; its errors begin with `context`.
+std::unique_ptr<ColumnRead> MakeColumnRead(std::unique_ptr<Reader> reader, std::string context);
 
 // A reader for `field` and all below it.
 Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, RowSelection rows);
