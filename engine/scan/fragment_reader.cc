@@ -107,7 +107,22 @@ Status CheckReadable(const pb::DataFile& file) {
   return Status::OK();
 }
 
-// REQUIRES: CheckReadable.
+// The file is what the manifest takes it for; its columns would be looked for in the wrong places.
+Status CheckSameGrammar(const pb::DataFile& file, const LanceFile& opened) {
+  const bool legacy = file.file_major_version() == 0 && file.file_minor_version() <= 2;
+  if (legacy == (opened.version() == FileVersion::kV0_1)) return Status::OK();
+  return Status::Corruption("data file " + file.path() + " has version " + std::string(FileVersionName(opened.version())) +
+                            ", which the manifest does not say");
+}
+
+// Reading whole spans and filtering in memory beats many tiny ranges when most of the span is wanted.
+bool BetterReadSpan(const RowSelection& rows, uint64_t count) {
+  const uint64_t span = rows.back().end - rows.front().start;
+  return rows.size() > 1 && count * 2 >= span && rows.size() * 64 > count;
+}
+
+}  // namespace
+
 FieldColumns ColumnsIn(const pb::DataFile& file) {
   FieldColumns columns;
   if (file.file_major_version() == 0 && file.file_minor_version() <= 2) {
@@ -124,22 +139,6 @@ FieldColumns ColumnsIn(const pb::DataFile& file) {
   }
   return columns;
 }
-
-// The file is what the manifest takes it for; its columns would be looked for in the wrong places.
-Status CheckSameGrammar(const pb::DataFile& file, const LanceFile& opened) {
-  const bool legacy = file.file_major_version() == 0 && file.file_minor_version() <= 2;
-  if (legacy == (opened.version() == FileVersion::kV0_1)) return Status::OK();
-  return Status::Corruption("data file " + file.path() + " has version " + std::string(FileVersionName(opened.version())) +
-                            ", which the manifest does not say");
-}
-
-// Reading whole spans and filtering in memory beats many tiny ranges when most of the span is wanted.
-bool BetterReadSpan(const RowSelection& rows, uint64_t count) {
-  const uint64_t span = rows.back().end - rows.front().start;
-  return rows.size() > 1 && count * 2 >= span && rows.size() * 64 > count;
-}
-
-}  // namespace
 
 Field PruneField(const Field& field, const std::vector<std::vector<std::string>>& paths) {
   if (field.logical_type != "struct" || field.IsPhysicalLeaf()) return field;

@@ -21,6 +21,9 @@ namespace lancefs {
 // Lists, maps and packed structs are kept whole.
 Field PruneField(const Field& field, const std::vector<std::vector<std::string>>& paths);
 
+// Where the fields of a data file stand in it.
+FieldColumns ColumnsIn(const pb::DataFile& file);
+
 class FragmentReader {
  public:
   // Opens the data files that hold any of `fields`, their column metadata and the deletion file, all at once.

@@ -3,7 +3,7 @@
 
 #include "engine/format/deletion_vector.h"
 #include "engine/format/lance_file.h"
-#include "engine/format/proto/file.pb.h"
+#include "engine/scan/fragment_reader.h"
 #include "engine/scan/scanner.h"
 
 namespace lancefs {
@@ -89,18 +89,13 @@ class Verifier {
       return Status::Corruption("has version " + std::string(FileVersionName(opened->version())) + ", the manifest says " +
                                 std::string(FileVersionName(version)));
     }
-    LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, opened->GlobalBuffer(0, ctx_));
-    pb::FileDescriptor descriptor;
-    if (!descriptor.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-      return Status::Corruption("the file descriptor cannot be parsed");
-    if (descriptor.length() != fragment.physical_rows()) {
-      return Status::Corruption("has " + std::to_string(descriptor.length()) + " rows, the manifest says " +
+    LANCEFS_ASSIGN_OR_RETURN(const uint64_t rows, opened->CountRows(ctx_));
+    if (rows != fragment.physical_rows()) {
+      return Status::Corruption("has " + std::to_string(rows) + " rows, the manifest says " +
                                 std::to_string(fragment.physical_rows()));
     }
     std::vector<uint32_t> columns;
-    for (const int32_t index : file.column_indices()) {
-      if (index >= 0) columns.push_back(static_cast<uint32_t>(index));
-    }
+    for (const auto& [field, column] : ColumnsIn(file)) columns.push_back(column);
     return opened->Columns(columns, ctx_).status();
   }
 

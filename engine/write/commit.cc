@@ -85,6 +85,18 @@ Status AddFragments(const google::protobuf::RepeatedPtrField<pb::DataFragment>& 
   return Status::OK();
 }
 
+// Old writers could give an id twice. Such tables can be read, but what is kept by fragment id would be of either.
+Status CheckFragmentIds(const pb::Manifest& manifest) {
+  std::vector<uint64_t> ids;
+  ids.reserve(static_cast<size_t>(manifest.fragments_size()));
+  for (const pb::DataFragment& fragment : manifest.fragments()) ids.push_back(fragment.id());
+  std::sort(ids.begin(), ids.end());
+  const auto twice = std::adjacent_find(ids.begin(), ids.end());
+  if (twice == ids.end()) return Status::OK();
+  return Status::NotSupported("two fragments of the table have the id " + std::to_string(*twice) +
+                              "; it must be rewritten before rows can be added");
+}
+
 Result<pb::Manifest> BuildAppend(const Dataset& current, const pb::Transaction& transaction) {
   LANCEFS_RETURN_NOT_OK(CheckWriterFlags(current.manifest()));
   pb::Manifest manifest = current.manifest();
@@ -94,6 +106,7 @@ Result<pb::Manifest> BuildAppend(const Dataset& current, const pb::Transaction& 
     manifest.mutable_data_format()->set_version(std::string(FileVersionName(current.data_version())));
   }
   LANCEFS_RETURN_NOT_OK(AddFragments(transaction.append().fragments(), &manifest));
+  LANCEFS_RETURN_NOT_OK(CheckFragmentIds(manifest));
   RecomputeFlags(current.manifest().reader_feature_flags(), current.manifest().writer_feature_flags(), &manifest);
   return manifest;
 }

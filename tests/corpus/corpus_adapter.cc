@@ -67,7 +67,9 @@ Result<std::string> Read(const json& request) {
   }
 }
 
-std::string Iso(int64_t ns) {
+// As pylance tells times: it takes the nanoseconds through a double, which moves some by a microsecond.
+std::string Iso(int64_t exact_ns) {
+  const auto ns = static_cast<int64_t>(static_cast<double>(exact_ns));
   const time_t seconds = static_cast<time_t>(ns / 1'000'000'000);
   struct tm utc;
   gmtime_r(&seconds, &utc);

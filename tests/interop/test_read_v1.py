@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of data version 0.1 (pylance: data_storage_version="legacy") that pylance wrote, read by us: every type, several
+files and row groups, deletions, columns spread over several files, old manifests; always against pylance's own reading."""
+import datetime
+import decimal
+import random
+import struct
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import canonical
+from programs import Adapter, Refused, lancefs
+
+ROWS = 700
+
+
+@pytest.fixture(scope="module")
+def adapter():
+    adapter = Adapter()
+    yield adapter
+    adapter.close()
+
+
+def write(path, table, **options):
+    return lance.write_dataset(table, path, data_storage_version="legacy", max_rows_per_group=100, max_rows_per_file=300, **options)
+
+
+def expected(dataset, **query):
+    return canonical.jsonl(dataset.scanner(**query).to_table())
+
+
+def some(rng, make, nulls=0.2):
+    """Values with nulls, which 0.1 does not keep."""
+    return [None if rng.random() < nulls else make() for _ in range(ROWS)]
+
+
+def columns():
+    rng = random.Random(1)
+    text = lambda: rng.choice(["", "a", "ä", "longer text " * rng.randint(1, 20), str(rng.random())])
+    plain = {
+        "bool": (pa.bool_(), lambda: rng.random() < 0.5),
+        "f32": (pa.float32(), lambda: struct.unpack("f", struct.pack("f", rng.uniform(-1e6, 1e6)))[0]),
+        "f64": (pa.float64(), lambda: rng.choice([float("nan"), float("inf"), -0.0, rng.uniform(-1, 1)])),
+        "date32": (pa.date32(), lambda: datetime.date(1950, 1, 1) + datetime.timedelta(days=rng.randint(0, 40000))),
+        "date64": (pa.date64(), lambda: datetime.date(1950, 1, 1) + datetime.timedelta(days=rng.randint(0, 40000))),
+        "dec": (pa.decimal128(20, 4), lambda: decimal.Decimal(rng.randint(-10**15, 10**15)).scaleb(-4)),
+        "dec256": (pa.decimal256(50, 2), lambda: decimal.Decimal(rng.randint(-10**30, 10**30)).scaleb(-2)),
+        "string": (pa.string(), text),
+        "large_string": (pa.large_string(), text),
+        "binary": (pa.binary(), lambda: rng.randbytes(rng.randint(0, 30))),
+        "large_binary": (pa.large_binary(), lambda: rng.randbytes(rng.randint(0, 30))),
+        "fsb": (pa.binary(5), lambda: rng.randbytes(5)),
+        "list": (pa.list_(pa.int32()), lambda: [rng.randint(-9, 9) for _ in range(rng.randint(0, 5))]),
+        "large_list": (pa.large_list(pa.string()), lambda: [text() for _ in range(rng.randint(0, 5))]),
+        "list_bool": (pa.list_(pa.bool_()), lambda: [rng.random() < 0.5 for _ in range(rng.randint(0, 20))]),
+        "list_list": (pa.list_(pa.list_(pa.int64())), lambda: [[rng.randint(0, 9)] * rng.randint(0, 3) for _ in range(rng.randint(0, 4))]),
+        "list_struct": (pa.list_(pa.struct([("a", pa.int32()), ("b", pa.string())])),
+                        lambda: [{"a": rng.randint(0, 9), "b": text()} for _ in range(rng.randint(0, 4))]),
+        "fsl": (pa.list_(pa.float32(), 4), lambda: [float(rng.randint(0, 9))] * 4),
+        "fsl_fsl": (pa.list_(pa.list_(pa.int16(), 2), 2), lambda: [[1, rng.randint(0, 9)], [rng.randint(0, 9), 4]]),
+        "list_fsl": (pa.list_(pa.list_(pa.int8(), 3)), lambda: [[1, 2, rng.randint(0, 9)]] * rng.randint(0, 3)),
+    }
+    out = {name: pa.array(some(rng, make), type) for name, (type, make) in plain.items()}
+    # Fixed-size lists of nulls and structs of nulls have no values to write.
+    for name in ("fsl", "fsl_fsl"):
+        out[name] = pa.array(some(rng, plain[name][1], 0), plain[name][0])
+    for bits in (8, 16, 32, 64):
+        for kind in ("int", "uint"):
+            low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind == "int" else (0, 2**bits - 1)
+            out[f"{kind}{bits}"] = pa.array(some(rng, lambda low=low, high=high: rng.choice([low, high, 0, rng.randint(low, high)])),
+                                            pa.type_for_alias(f"{kind}{bits}"))
+    out["f16"] = pa.array(np.array([rng.uniform(-10, 10) for _ in range(ROWS)], np.float16))
+    numbers = pa.array([rng.randint(0, 86399) for _ in range(ROWS)], pa.int64())
+    for type in (pa.timestamp("s"), pa.timestamp("ms", "UTC"), pa.timestamp("us"), pa.timestamp("ns", "Europe/Berlin"), pa.duration("s"),
+                 pa.duration("us"), pa.time64("us"), pa.time64("ns")):
+        out[str(type)] = numbers.cast(type)
+    for type in (pa.time32("s"), pa.time32("ms")):
+        out[str(type)] = numbers.cast(pa.int32()).cast(type)
+    inner = pa.StructArray.from_arrays([out["int32"], out["string"]], ["n", "s"])
+    out["struct"] = pa.StructArray.from_arrays([inner, out["bool"], out["list"]], ["inner", "b", "l"])
+    words = ["red", "green", "", "blue", "ä" * 40]
+    out["dict8"] = pa.DictionaryArray.from_arrays(pa.array([rng.randrange(5) for _ in range(ROWS)], pa.int8()), pa.array(words))
+    out["dict32"] = pa.DictionaryArray.from_arrays(pa.array(some(rng, lambda: rng.randrange(5)), pa.int32()), pa.array(words, pa.large_string()))
+    out["dict_int"] = pa.DictionaryArray.from_arrays(pa.array([rng.randrange(3) for _ in range(ROWS)], pa.uint16()), pa.array([7, 8, 9], pa.int64()))
+    out["null"] = pa.nulls(ROWS)
+    return out
+
+
+COLUMNS = columns()
+
+
+def with_id(**more):
+    return pa.table({"id": pa.array(range(ROWS), pa.int64()), **more})
+
+
+def check(adapter, dataset, name):
+    """Whole, parts, and rows far from each other, of a column."""
+    uri = dataset.uri
+    assert adapter.read(uri, select=[name]) == expected(dataset, columns=[name])
+    for offset, limit in ((0, 1), (99, 2), (299, 300), (650, 50), (123, 456)):
+        assert adapter.read(uri, select=["id", name], offset=offset, limit=limit) == expected(dataset, columns=["id", name], offset=offset, limit=limit)
+    rng = random.Random(name)
+    for count in (1, 7, 60):
+        ids = ", ".join(map(str, sorted(rng.sample(range(ROWS), count))))
+        assert adapter.read(uri, select=["id", name], filter=f"id IN ({ids})") == expected(dataset, columns=["id", name], filter=f"id IN ({ids})")
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_type(adapter, tmp_path, name):
+    dataset = write(tmp_path / "t.lance", with_id(**{name: COLUMNS[name]}))
+    assert len(dataset.get_fragments()) == 3
+    check(adapter, dataset, name)
+
+
+@pytest.mark.parametrize("name", ["string", "large_binary", "list", "struct", "int64"])
+def test_not_nullable(adapter, tmp_path, name):
+    values = COLUMNS[name].drop_null()
+    values = pa.concat_arrays([values, values])[:ROWS]
+    schema = pa.schema([pa.field("id", pa.int64()), pa.field(name, values.type, nullable=False)])
+    dataset = write(tmp_path / "t.lance", pa.table([pa.array(range(ROWS), pa.int64()), values], schema=schema))
+    check(adapter, dataset, name)
+
+
+def test_all_types_together(adapter, tmp_path):
+    table = with_id(**{name: values for name, values in COLUMNS.items()})
+    dataset = write(tmp_path / "t.lance", table)
+    assert adapter.read(dataset.uri) == expected(dataset)
+    names = ["struct", "id", "dict8", "list_struct", "string"]
+    assert adapter.read(dataset.uri, select=names) == expected(dataset, columns=names)
+    assert lancefs("verify", dataset.uri)
+
+
+def test_versions_deletions_and_row_ids(adapter, tmp_path):
+    path = tmp_path / "t.lance"
+    write(path, with_id(s=COLUMNS["string"], l=COLUMNS["large_list"], d=COLUMNS["dict8"]))
+    dataset = lance.dataset(path)
+    dataset.delete("id % 3 = 1 OR (id > 290 AND id < 420)")
+    dataset.delete("id = 699")
+    write(path, with_id(s=COLUMNS["string"], l=COLUMNS["large_list"], d=COLUMNS["dict8"]), mode="append")
+    for version in (1, 2, 3, 4):
+        dataset = lance.dataset(path, version=version)
+        assert adapter.read(path, version=version) == expected(dataset)
+        assert adapter.read(path, version=version, with_row_id=True, select=["id"]) == expected(dataset, columns=["id"], with_row_id=True)
+        assert adapter.read(path, version=version, filter="id % 97 = 3") == expected(dataset, filter="id % 97 = 3")
+        assert adapter.read(path, version=version, offset=200, limit=250, select=["s"]) == expected(dataset, columns=["s"], offset=200, limit=250)
+        assert int(lancefs("cat", path, f"versions/{version}/count")) == dataset.count_rows()
+    assert lancefs("verify", path)
+
+
+def test_columns_in_several_files(adapter, tmp_path):
+    path = tmp_path / "t.lance"
+    write(path, with_id(st=COLUMNS["struct"], s=COLUMNS["string"]))
+    dataset = lance.dataset(path)
+    dataset.merge(pa.table({"key": pa.array(range(ROWS), pa.int64()), "extra": COLUMNS["list_struct"], "more": COLUMNS["f64"]}), left_on="id", right_on="key")
+    assert adapter.read(path) == expected(dataset)
+    dataset.drop_columns(["s"])
+    assert adapter.read(path) == expected(dataset)
+    dataset.add_columns({"twice": "id * 2"})
+    dataset.alter_columns({"path": "more", "name": "renamed"})
+    dataset.delete("id < 20")
+    assert adapter.read(path) == expected(dataset)
+    for names in (["twice"], ["extra", "id"], ["renamed", "twice", "st"]):
+        assert adapter.read(path, select=names) == expected(dataset, columns=names)
+        assert adapter.read(path, select=names, filter="id IN (21, 400, 401, 690)") == expected(dataset, columns=names, filter="id IN (21, 400, 401, 690)")
+    assert lancefs("verify", path)
+
+
+def test_compacted(adapter, tmp_path):
+    path = tmp_path / "t.lance"
+    dataset = write(path, with_id(st=COLUMNS["struct"], s=COLUMNS["string"], b=COLUMNS["bool"]))
+    dataset.delete("id % 2 = 0")
+    dataset.optimize.compact_files()
+    assert adapter.read(path) == expected(lance.dataset(path))
+
+
+def test_bfloat16(adapter, tmp_path):
+    storage = pa.array([bytes([i % 256, 0x40]) for i in range(ROWS * 4)], pa.binary(2))
+    field = pa.field("item", pa.binary(2), metadata={"ARROW:extension:name": "lance.bfloat16"})
+    vectors = pa.FixedSizeListArray.from_arrays(storage, type=pa.list_(field, 4))
+    dataset = write(tmp_path / "t.lance", with_id(v=vectors))
+    check(adapter, dataset, "v")
+
+
+def test_wide_rows_keep_memory_small(tmp_path):
+    """Pages do not tell their sizes; a scan of long strings must not take them for short ones."""
+    table = pa.table({"s": pa.array(["x" * 200_000] * 1000)})
+    lance.write_dataset(table, tmp_path / "t.lance", data_storage_version="legacy", max_rows_per_group=64)
+    assert lancefs("cat", tmp_path / "t.lance", "query/select=length(s) AS n/offset=998/rows.jsonl") == b'{"n":200000}\n{"n":200000}\n'
+
+
+def test_append_is_refused_before_anything_is_written(adapter, tmp_path):
+    path = tmp_path / "t.lance"
+    write(path, with_id(s=COLUMNS["string"]))
+    before = sorted(path.rglob("*"))
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id":1,"s":"a"}\n')
+    result = lancefs("append", path, rows, check=False)
+    assert result.returncode != 0 and b"data version 0.1" in result.stderr
+    with pytest.raises(Refused, match="data version 0.1"):
+        adapter.ask("append", path, file=str(rows))
+    assert sorted(path.rglob("*")) == before
+    result = lancefs("create", tmp_path / "new.lance", rows, "--data-version", "0.1", check=False)
+    assert result.returncode != 0 and b"0.1" in result.stderr and not (tmp_path / "new.lance").exists()
+
+
+def rewrite_manifest(path, version, change):
+    """Replaces the manifest of that version by one that `change` made of its message's bytes."""
+    (manifest,) = [file for file in (path / "_versions").glob("*.manifest")
+                   if file.name in (f"{version}.manifest", f"{2**64 - 1 - version:020}.manifest")]
+    data = manifest.read_bytes()
+    position, = struct.unpack("<q", data[-16:-8])
+    length, = struct.unpack("<I", data[position:position + 4])
+    message = change(data[position + 4:position + 4 + length])
+    manifest.write_bytes(data[:position] + struct.pack("<I", len(message)) + message + data[position + 4 + length:])
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, at
+
+
+def encode_varint(value):
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out + bytes([value]))
+
+
+def filter_message(data, keep, nested=None):
+    """The message without the fields for which `keep(number)` is false; `nested` changes sub-messages by number."""
+    out, at = bytearray(), 0
+    while at < len(data):
+        start = at
+        tag, at = varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        body = b""
+        if wire == 0:
+            _, at = varint(data, at)
+        elif wire == 2:
+            size, at = varint(data, at)
+            body = data[at:at + size]
+            at += size
+        else:
+            at += 8 if wire == 1 else 4
+        if not keep(number):
+            continue
+        if wire == 2 and nested and number in nested:
+            body = nested[number](body)
+            out += encode_varint(tag) + encode_varint(len(body)) + body
+        else:
+            out += data[start:at]
+    return bytes(out)
+
+
+@pytest.mark.parametrize("version", ["legacy", "2.0", "2.1", "2.2"])
+def test_unknown_counts_are_found_out(adapter, tmp_path, version):
+    """Manifests without physical_rows (fragment field 4) and num_deleted_rows (deletion file field 4) are read all the same."""
+    path = tmp_path / "t.lance"
+    lance.write_dataset(with_id(s=COLUMNS["string"]), path, data_storage_version=version, max_rows_per_file=300)
+    lance.dataset(path).delete("id % 7 = 2 AND id < 500")
+    want = expected(lance.dataset(path))
+    deletion = lambda data: filter_message(data, lambda number: number != 4)
+    fragment = lambda data: filter_message(data, lambda number: number != 4, {3: deletion})
+    rewrite_manifest(path, 2, lambda data: filter_message(data, lambda number: True, {2: fragment}))
+    assert expected(lance.dataset(path)) == want
+    assert adapter.read(path) == want
+    assert adapter.read(path, offset=250, limit=100) == b"".join(want.splitlines(True)[250:350])
+    assert int(lancefs("cat", path, "count")) == lance.dataset(path).count_rows() == want.count(b"\n")
+    assert lancefs("verify", path)
+
+
+def test_wrong_counts_of_nameless_writers(adapter, tmp_path):
+    """Before writers left their name in the manifest (field 13), physical_rows could be wrong."""
+    path = tmp_path / "t.lance"
+    write(path, with_id(s=COLUMNS["string"]))
+    want = expected(lance.dataset(path))
+    shrink = lambda data: filter_message(data, lambda number: number != 4) + bytes([4 << 3, 17])
+    rewrite_manifest(path, 1, lambda data: filter_message(data, lambda number: number != 13, {2: shrink}))
+    assert expected(lance.dataset(path)) == want
+    assert adapter.read(path) == want
+    assert int(lancefs("cat", path, "count")) == ROWS
