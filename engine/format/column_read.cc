@@ -13,7 +13,7 @@ void CollectColumns(const Field& field, const FieldColumns& columns, FileVersion
   const auto it = columns.find(field.id);
   if (version == FileVersion::kV0_1) {
     // Every field but structs has its pages; packed structs are no different.
-    if (it != columns.end() && field.type->id() != arrow::Type::STRUCT) out->push_back(it->second);
+    if (it != columns.end() && (field.type->id() != arrow::Type::STRUCT || field.IsBlob())) out->push_back(it->second);
     for (const Field& child : field.children) CollectColumns(child, columns, version, out);
     return;
   }

@@ -121,6 +121,7 @@ Status LanceFile::ReadLegacyMetadata(const OpContext& ctx) {
   if (!metadata.ParseFromArray(answers[0].data(), static_cast<int>(length)))
     return Bad(path_, "the metadata is no valid message");
   page_table_ = metadata.page_table_position();
+  legacy_statistics_ = std::move(*metadata.mutable_statistics());
   batch_offsets_.reserve(static_cast<size_t>(metadata.batch_offsets_size()));
   for (const int32_t offset : metadata.batch_offsets()) {
     const uint32_t previous = batch_offsets_.empty() ? 0 : batch_offsets_.back();

@@ -57,6 +57,8 @@ class LanceFile {
   uint32_t num_columns() const { return num_columns_; }  // 0 in 0.1
   // 0.1: the first row of every batch, and the number of rows last. Empty: no rows.
   const std::vector<uint32_t>& batch_offsets() const { return batch_offsets_; }
+  // 0.1: a serialized pb::LegacyStatistics; may be empty.
+  const std::string& legacy_statistics() const { return legacy_statistics_; }
   // Rows of the file. Without I/O where the tail holds the file's descriptor, as it mostly does.
   Result<uint64_t> CountRows(const OpContext& ctx);
   const std::shared_ptr<ObjectStore>& store() const { return store_; }
@@ -93,6 +95,7 @@ class LanceFile {
   std::vector<ByteRange> global_buffers_;
   std::vector<uint32_t> batch_offsets_;  // 0.1
   uint64_t page_table_ = 0;              // 0.1: its place
+  std::string legacy_statistics_;        // 0.1
 
   mutable std::mutex mutex_;
   std::unordered_map<uint32_t, std::shared_ptr<const ColumnInfo>> columns_;  // guarded by mutex_; those that were read

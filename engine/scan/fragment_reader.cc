@@ -107,6 +107,17 @@ Status CheckReadable(const pb::DataFile& file) {
   return Status::OK();
 }
 
+// The ids of those of `fields` and what they hold that stand in the file.
+std::vector<int32_t> FieldsIn(const FieldColumns& columns, const std::vector<Field>& fields) {
+  std::vector<int32_t> ids;
+  for (const Field& field : fields) {
+    field.ForEach([&](const Field& each) {
+      if (columns.contains(each.id)) ids.push_back(each.id);
+    });
+  }
+  return ids;
+}
+
 // The file is what the manifest takes it for; its columns would be looked for in the wrong places.
 Status CheckSameGrammar(const pb::DataFile& file, const LanceFile& opened) {
   const bool legacy = file.file_major_version() == 0 && file.file_minor_version() <= 2;
@@ -163,7 +174,8 @@ Field PruneField(const Field& field, const std::vector<std::vector<std::string>>
 }
 
 Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<const Dataset> dataset, size_t index,
-                                                             const std::vector<Field>& fields, const OpContext& ctx) {
+                                                             const std::vector<Field>& fields, const OpContext& ctx,
+                                                             const std::vector<Field>& filtered) {
   const pb::DataFragment& fragment = dataset->manifest().fragments(static_cast<int>(index));
   std::shared_ptr<FragmentReader> reader(new FragmentReader);
   reader->dataset_ = dataset;
@@ -180,7 +192,9 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
       if (HasColumn(field, columns)) wanted.push_back(RestrictTo(field, columns));
     }
     if (wanted.empty()) continue;
-    auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), ctx]() mutable -> Result<OpenFile> {
+    std::vector<int32_t> asked = FieldsIn(columns, filtered);
+    auto open = [dataset, &file, columns = std::move(columns), wanted = std::move(wanted), asked = std::move(asked),
+                 ctx]() mutable -> Result<OpenFile> {
       OpenFile opened;
       opened.message = &file;
       LANCEFS_ASSIGN_OR_RETURN(opened.file, dataset->OpenDataFile(file, ctx));
@@ -192,6 +206,9 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
       LANCEFS_ASSIGN_OR_RETURN(auto infos, opened.file->Columns(indices, ctx));
       for (size_t i = 0; i < indices.size(); ++i) opened.infos[indices[i]] = infos[i];
       opened.columns = std::move(columns);
+      if (opened.file->version() == FileVersion::kV0_1 && !asked.empty()) {
+        LANCEFS_ASSIGN_OR_RETURN(opened.nulls, v1::ReadBatchNulls(opened.file, asked, ctx));
+      }
       return opened;
     };
     opening.push_back(Async<OpenFile>(BlockingPool(), std::move(open)));
@@ -209,7 +226,17 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
   }
   LANCEFS_RETURN_NOT_OK(failed);
   reader->deletions_ = *deletions;
+  reader->CollectNulls();
   return reader;
+}
+
+// All files of a fragment are cut into the same batches; one that is not is left out.
+void FragmentReader::CollectNulls() {
+  for (OpenFile& file : files_) {
+    if (file.nulls.empty()) continue;
+    if (known_nulls_.batch_offsets.empty()) known_nulls_.batch_offsets = file.file->batch_offsets();
+    if (known_nulls_.batch_offsets == file.file->batch_offsets()) known_nulls_.nulls.merge(file.nulls);
+  }
 }
 
 bool FragmentReader::Holds(const OpenFile& file, const Field& field) const { return HasColumn(field, file.columns); }

@@ -13,6 +13,7 @@
 
 #include "engine/format/column_read.h"
 #include "engine/format/deletion_vector.h"
+#include "engine/scan/batch_filter.h"
 #include "engine/table/dataset.h"
 
 namespace lancefs {
@@ -26,9 +27,11 @@ FieldColumns ColumnsIn(const pb::DataFile& file);
 
 class FragmentReader {
  public:
-  // Opens the data files that hold any of `fields`, their column metadata and the deletion file, all at once.
+  // Opens the data files that hold any of `fields`, their column metadata and the deletion file, all at once; of 0.1 files
+  // also what is known of the nulls in `filtered`, the fields that a filter reads.
   static Result<std::shared_ptr<FragmentReader>> Open(std::shared_ptr<const Dataset> dataset, size_t index,
-                                                      const std::vector<Field>& fields, const OpContext& ctx);
+                                                      const std::vector<Field>& fields, const OpContext& ctx,
+                                                      const std::vector<Field>& filtered = {});
 
   uint64_t id() const { return id_; }
   uint64_t physical_rows() const { return physical_rows_; }
@@ -46,6 +49,8 @@ class FragmentReader {
   // descriptors: `fields` name them so (WithBlobDescriptors).
   Result<std::vector<std::shared_ptr<arrow::Array>>> Read(const std::vector<Field>& fields, const RowSelection& rows,
                                                           const OpContext& ctx) const;
+  // Null where nothing is known of nulls but what reading shows.
+  const KnownNulls* known_nulls() const { return known_nulls_.nulls.empty() ? nullptr : &known_nulls_; }
   // Arrow bytes that one row of those fields takes, about.
   uint64_t EstimateRowBytes(const std::vector<Field>& fields) const;
   // _rowid and _rowaddr values of the rows.
@@ -58,8 +63,10 @@ class FragmentReader {
     const pb::DataFile* message = nullptr;  // lives in the dataset's manifest
     FieldColumns columns;
     ColumnInfos infos;
+    v1::BatchNulls nulls;
   };
   FragmentReader() = default;
+  void CollectNulls();
   bool Holds(const OpenFile& file, const Field& field) const;
   Result<std::vector<std::shared_ptr<arrow::Array>>> ReadExactly(const std::vector<Field>& fields, const RowSelection& rows,
                                                                  const OpContext& ctx) const;
@@ -71,6 +78,7 @@ class FragmentReader {
   uint64_t physical_rows_ = 0;
   std::shared_ptr<const DeletionVector> deletions_;
   std::vector<OpenFile> files_;
+  KnownNulls known_nulls_;
 };
 
 }  // namespace lancefs

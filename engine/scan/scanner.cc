@@ -248,7 +248,10 @@ Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> r
                                             MakeInput(plan.early, piece.early, piece.count), ctx));
   found.rows = static_cast<uint64_t>(piece.count);
   LANCEFS_ASSIGN_OR_RETURN(found.early_bytes, BytesOf(*input));
-  LANCEFS_ASSIGN_OR_RETURN(const auto mask, EvaluateFilter(*plan.options.filter, *input));
+  const KnownNulls* known = piece.reader->known_nulls();
+  LANCEFS_ASSIGN_OR_RETURN(const auto mask,
+                           known == nullptr ? EvaluateFilter(*plan.options.filter, *input)
+                                            : EvaluateByBatches(*plan.options.filter, *known, plan.early, piece.rows, *input));
   const int64_t kept = mask->true_count();
   if (kept == 0) {
     piece = Piece();
@@ -390,7 +393,8 @@ void ScanStream::OpenAhead() {
     Source& source = sources_[i];
     if (source.reader.valid()) continue;
     source.reader = Async<std::shared_ptr<FragmentReader>>(BlockingPool(), [plan = plan_, index = source.index, ctx = cancel_] {
-      return FragmentReader::Open(plan->dataset, index, plan->all, ctx);
+      return FragmentReader::Open(plan->dataset, index, plan->all, ctx,
+                                  plan->options.filter ? plan->early : std::vector<Field>());
     });
   }
 }

@@ -501,6 +501,8 @@ Result<NodePtr> Binder::BindIs(Ast* ast) {
   if (ast->kind == AstKind::kIsTruth) {
     LANCEFS_ASSIGN_OR_RETURN(operand, Boolean(*ast, std::move(operand), ("IS " + ast->text).c_str()));
   }
+  if (auto column = std::dynamic_pointer_cast<const ColumnNode>(operand); column != nullptr && ast->kind == AstKind::kIsNull)
+    return NodePtr(std::make_shared<NullCheckNode>(std::move(column), negated));
   if (ast->kind == AstKind::kIsNull || unknown) {
     return Call(*ast, arrow::boolean(), {std::move(operand)},
                 [negated](const std::vector<Column>& in, int64_t rows) { return IsNull(in[0], rows, negated); });

@@ -34,6 +34,30 @@ Result<Column> ColumnNode::Evaluate(const arrow::RecordBatch& batch) const {
   return Column{std::move(array), false};
 }
 
+namespace {
+
+bool ForbidsNulls(const arrow::Schema& schema, const std::vector<std::string>& path) {
+  std::shared_ptr<arrow::Field> field = schema.GetFieldByName(path[0]);
+  for (size_t i = 1; field != nullptr && !field->nullable() && i < path.size(); ++i) {
+    const arrow::DataType* type = field->type().get();
+    if (type->id() == arrow::Type::EXTENSION) type = static_cast<const arrow::ExtensionType*>(type)->storage_type().get();
+    if (type->id() != arrow::Type::STRUCT) return false;
+    field = static_cast<const arrow::StructType*>(type)->GetFieldByName(path[i]);
+  }
+  return field != nullptr && !field->nullable();
+}
+
+}  // namespace
+
+Result<Column> NullCheckNode::Evaluate(const arrow::RecordBatch& batch) const {
+  if (ForbidsNulls(*batch.schema(), column_->path())) {
+    LANCEFS_ASSIGN_OR_RETURN(auto bit, NewBitmap(1, negated_));
+    return Column{std::make_shared<arrow::BooleanArray>(1, std::move(bit)), true};
+  }
+  LANCEFS_ASSIGN_OR_RETURN(const Column values, column_->Evaluate(batch));
+  return IsNull(values, batch.num_rows(), negated_);
+}
+
 Result<Column> CastNode::Evaluate(const arrow::RecordBatch& batch) const {
   LANCEFS_ASSIGN_OR_RETURN(Column value, child_->Evaluate(batch));
   return CastColumn(value, type(), try_cast_);

@@ -57,6 +57,19 @@ class ColumnNode : public Node {
   TypePtr raw_type_;
 };
 
+// Whether a column is (`negated`: is not) null. The batch's schema may forbid nulls; then there are none, whatever the array
+// says.
+class NullCheckNode : public Node {
+ public:
+  NullCheckNode(std::shared_ptr<const ColumnNode> column, bool negated)
+      : Node(arrow::boolean()), column_(std::move(column)), negated_(negated) {}
+  Result<Column> Evaluate(const arrow::RecordBatch& batch) const override;
+
+ private:
+  std::shared_ptr<const ColumnNode> column_;
+  bool negated_;
+};
+
 class CastNode : public Node {
  public:
   CastNode(NodePtr child, TypePtr type, bool try_cast) : Node(std::move(type)), child_(std::move(child)), try_cast_(try_cast) {}

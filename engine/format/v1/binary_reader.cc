@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <arrow/array/builder_primitive.h>
+#include <arrow/array/util.h>
+#include <arrow/scalar.h>
+
 #include "engine/arrow_status.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/v1/reader.h"
 
 namespace lancefs::v1 {
@@ -7,85 +12,148 @@ namespace {
 
 constexpr uint64_t kPlace = 8;  // bytes of a string's place
 
+// The places of strings: one more than strings, each where one ends and the next begins.
+class Places {
+ public:
+  Places(Pages pages, PageRanges ranges) : pages_(std::move(pages)), ranges_(std::move(ranges)) {}
+
+  const Pages& pages() const { return pages_; }
+  const PageRanges& ranges() const { return ranges_; }
+  // The places of range `index`, unaligned.
+  const uint8_t* raw(size_t index) const { return bytes_[index].data(); }
+  // The bytes of the strings of every range.
+  const std::vector<ByteRange>& spans() const { return spans_; }
+
+  Status Next(std::vector<ByteRange>* reads) const {
+    uint64_t total = 0;
+    for (const PageRange& range : ranges_) {
+      const uint64_t length = pages_.LengthOf(range.batch);
+      if (range.end > length) {
+        return pages_.Corrupt(
+            range.batch, "strings up to " + std::to_string(range.end) + " are wanted but the page has " + std::to_string(length));
+      }
+      LANCEFS_ASSIGN_OR_RETURN(const ByteRange read,
+                               pages_.Locate({range.batch, range.start, range.end + 1}, kPlace * 8, range.end + 1));
+      reads->push_back(read);
+      total += read.length - kPlace;  // neighbouring ranges share one
+    }
+    return pages_.CheckTotal({{0, total}});
+  }
+
+  Status Take(Answers* answers) {
+    for (const PageRange& range : ranges_) {
+      bytes_.push_back(answers->Take());
+      const auto first = LoadLittleEndian<uint64_t>(bytes_.back().data());
+      const auto last = LoadLittleEndian<uint64_t>(bytes_.back().data() + range.length() * kPlace);
+      if (first > last || last > pages_.file_size()) {
+        return pages_.Corrupt(range.batch, "strings stand from " + std::to_string(first) + " to " + std::to_string(last) +
+                                               " in a file of " + std::to_string(pages_.file_size()) + " bytes");
+      }
+      spans_.push_back({first, last - first});
+    }
+    return Status::OK();
+  }
+
+ private:
+  Pages pages_;
+  PageRanges ranges_;
+  std::vector<Bytes> bytes_;
+  std::vector<ByteRange> spans_;
+};
+
 // First the places of the strings, then their bytes.
 class BinaryReader : public Reader {
  public:
-  BinaryReader(Pages pages, std::shared_ptr<arrow::DataType> type, bool nullable, PageRanges ranges)
-      : pages_(std::move(pages)), type_(std::move(type)), nullable_(nullable), ranges_(std::move(ranges)) {}
+  BinaryReader(Places places, std::shared_ptr<arrow::DataType> type, bool nullable)
+      : places_(std::move(places)), type_(std::move(type)), nullable_(nullable) {}
 
   Status Next(std::vector<ByteRange>* reads) override {
-    std::vector<ByteRange> mine;
-    if (stage_ == Stage::kPlaces) {
-      for (const PageRange& range : ranges_) {
-        const uint64_t length = pages_.LengthOf(range.batch);
-        if (range.end > length) {
-          return pages_.Corrupt(range.batch, "strings up to " + std::to_string(range.end) + " are wanted but the page has " +
-                                                 std::to_string(length));
-        }
-        // One place more than strings.
-        LANCEFS_ASSIGN_OR_RETURN(const ByteRange read,
-                                 pages_.Locate({range.batch, range.start, range.end + 1}, kPlace * 8, range.end + 1));
-        mine.push_back(read);
-      }
-    } else if (stage_ == Stage::kBytes) {
-      mine = spans_;
-    }
-    LANCEFS_RETURN_NOT_OK(CheckReads(mine));
-    reads->insert(reads->end(), mine.begin(), mine.end());
+    if (stage_ == Stage::kPlaces) return places_.Next(reads);
+    if (stage_ == Stage::kDone) return Status::OK();
+    LANCEFS_RETURN_NOT_OK(places_.pages().CheckTotal(places_.spans()));
+    reads->insert(reads->end(), places_.spans().begin(), places_.spans().end());
     return Status::OK();
   }
 
   Status Take(Answers* answers) override {
-    std::vector<Bytes>& list = stage_ == Stage::kPlaces ? places_ : bytes_;
-    for (size_t i = 0; i < ranges_.size(); ++i) list.push_back(answers->Take());
-    if (stage_ == Stage::kBytes) {
-      stage_ = Stage::kDone;
-      return Status::OK();
+    if (stage_ == Stage::kPlaces) {
+      stage_ = Stage::kBytes;
+      return places_.Take(answers);
     }
-    stage_ = Stage::kBytes;
-    for (size_t i = 0; i < ranges_.size(); ++i) {
-      const auto first = LoadLittleEndian<uint64_t>(places_[i].data());
-      const auto last = LoadLittleEndian<uint64_t>(places_[i].data() + ranges_[i].length() * kPlace);
-      if (first > last || last > pages_.file_size()) {
-        return pages_.Corrupt(ranges_[i].batch, "strings stand from " + std::to_string(first) + " to " + std::to_string(last) +
-                                                    " in a file of " + std::to_string(pages_.file_size()) + " bytes");
-      }
-      spans_.push_back({first, last - first});
-      total_ += last - first;
-    }
+    stage_ = Stage::kDone;
+    for (size_t i = 0; i < places_.ranges().size(); ++i) bytes_.push_back(answers->Take());
     return Status::OK();
   }
 
   Result<std::shared_ptr<arrow::Array>> Decode() override {
-    const uint64_t rows = CountValues(ranges_);
-    LANCEFS_ASSIGN_OR_RETURN(StringOutput out, AllocateStrings(*type_, rows, total_));
-    for (size_t i = 0; i < ranges_.size(); ++i) {
+    const PageRanges& ranges = places_.ranges();
+    const uint64_t rows = CountValues(ranges);
+    uint64_t total = 0;
+    for (const ByteRange& span : places_.spans()) total += span.length;
+    LANCEFS_ASSIGN_OR_RETURN(StringOutput out, AllocateStrings(*type_, rows, total));
+    for (size_t i = 0; i < ranges.size(); ++i) {
       LANCEFS_ASSIGN_OR_RETURN(const bool ascends,
-                               AppendStrings(places_[i].data(), bytes_[i], ranges_[i].length(), nullable_, rows, &out));
-      if (!ascends) return pages_.Corrupt(ranges_[i].batch, "the places of its strings descend");
+                               AppendStrings(places_.raw(i), bytes_[i], ranges[i].length(), nullable_, rows, &out));
+      if (!ascends) return places_.pages().Corrupt(ranges[i].batch, "the places of its strings descend");
     }
     return arrow::MakeArray(FinishStrings(type_, std::move(out)));
   }
 
  private:
   enum class Stage { kPlaces, kBytes, kDone };
-  Status CheckReads(const std::vector<ByteRange>& reads) const {
-    if (stage_ == Stage::kBytes) return pages_.CheckTotal(reads);
-    // Neighbouring ranges of places share one.
-    uint64_t total = 0;
-    for (const ByteRange& read : reads) total += read.length - kPlace;
-    return pages_.CheckTotal({{0, total}});
-  }
 
-  Pages pages_;
+  Places places_;
   std::shared_ptr<arrow::DataType> type_;
   bool nullable_;
-  PageRanges ranges_;
   Stage stage_ = Stage::kPlaces;
-  std::vector<Bytes> places_;
-  std::vector<ByteRange> spans_;
   std::vector<Bytes> bytes_;
-  uint64_t total_ = 0;
+};
+
+// Blobs are binaries like others here; their places make descriptors.
+class BlobReader : public Reader {
+ public:
+  BlobReader(Places places, bool nullable) : places_(std::move(places)), nullable_(nullable) {}
+
+  Status Next(std::vector<ByteRange>* reads) override { return taken_ ? Status::OK() : places_.Next(reads); }
+  Status Take(Answers* answers) override {
+    taken_ = true;
+    return places_.Take(answers);
+  }
+
+  Result<std::shared_ptr<arrow::Array>> Decode() override {
+    const auto rows = static_cast<int64_t>(CountValues(places_.ranges()));
+    arrow::UInt64Builder positions;
+    arrow::UInt64Builder sizes;
+    LANCEFS_ARROW_NOT_OK(positions.Reserve(rows));
+    LANCEFS_ARROW_NOT_OK(sizes.Reserve(rows));
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> validity, v20::AllocateOnes(static_cast<uint64_t>(rows)));
+    int64_t row = 0;
+    for (size_t i = 0; i < places_.ranges().size(); ++i) {
+      const PageRange& range = places_.ranges()[i];
+      auto start = LoadLittleEndian<uint64_t>(places_.raw(i));
+      for (uint64_t k = 1; k <= range.length(); ++k, ++row) {
+        const auto end = LoadLittleEndian<uint64_t>(places_.raw(i) + k * kPlace);
+        if (end < start) return places_.pages().Corrupt(range.batch, "the places of its blobs descend");
+        positions.UnsafeAppend(start);
+        sizes.UnsafeAppend(end - start);
+        if (nullable_ && end == start) arrow::bit_util::ClearBit(validity->mutable_data(), row);
+        start = end;
+      }
+    }
+    arrow::ArrayVector children(5);
+    LANCEFS_ARROW_ASSIGN(children[0], arrow::MakeArrayFromScalar(arrow::UInt8Scalar(0), rows));
+    LANCEFS_ARROW_ASSIGN(children[1], positions.Finish());
+    LANCEFS_ARROW_ASSIGN(children[2], sizes.Finish());
+    LANCEFS_ARROW_ASSIGN(children[3], arrow::MakeArrayFromScalar(arrow::UInt32Scalar(0), rows));
+    LANCEFS_ARROW_ASSIGN(children[4], arrow::MakeArrayFromScalar(arrow::StringScalar(""), rows));
+    return std::shared_ptr<arrow::Array>(
+        std::make_shared<arrow::StructArray>(BlobDescriptorType(), rows, std::move(children), std::move(validity)));
+  }
+
+ private:
+  Places places_;
+  bool nullable_;
+  bool taken_ = false;
 };
 
 struct Converted {
@@ -158,7 +226,10 @@ std::shared_ptr<arrow::ArrayData> FinishStrings(const std::shared_ptr<arrow::Dat
 
 Result<std::unique_ptr<Reader>> MakeBinaryReader(Pages pages, const std::shared_ptr<arrow::DataType>& type, bool nullable,
                                                  PageRanges ranges) {
-  return std::unique_ptr<Reader>(std::make_unique<BinaryReader>(std::move(pages), type, nullable, std::move(ranges)));
+  Places places(std::move(pages), std::move(ranges));
+  if (type->Equals(*BlobDescriptorType()))
+    return std::unique_ptr<Reader>(std::make_unique<BlobReader>(std::move(places), nullable));
+  return std::unique_ptr<Reader>(std::make_unique<BinaryReader>(std::move(places), type, nullable));
 }
 
 }  // namespace lancefs::v1

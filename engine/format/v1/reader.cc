@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/format/blob_descriptor.h"
+
 namespace lancefs::v1 {
 namespace {
 
@@ -125,13 +127,15 @@ Status Pages::CheckTotal(const std::vector<ByteRange>& reads) const {
 
 Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, PageRanges ranges) {
   const arrow::Type::type id = field.type->id();
-  if (id == arrow::Type::STRUCT) return MakeStructReader(context, field, ranges);
+  if (id == arrow::Type::STRUCT && !field.IsBlob()) return MakeStructReader(context, field, ranges);
   const auto column = context->columns.find(field.id);
   if (column == context->columns.end() || id == arrow::Type::NA) return v20::MakeNullReader(field, CountValues(ranges));
   const auto info = context->infos.find(column->second);
   if (info == context->infos.end())
     return Status::Internal("the metadata of column " + std::to_string(column->second) + " was not read");
   Pages pages(context->file, info->second, field.name);
+  if (field.IsBlob() && field.type->Equals(*BlobDescriptorType()))
+    return MakeBinaryReader(std::move(pages), field.type, field.nullable, std::move(ranges));
   switch (id) {
     case arrow::Type::STRING:
     case arrow::Type::BINARY:

@@ -58,7 +58,7 @@ class Pages {
 Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, PageRanges ranges);
 // Values of a fixed width: numbers, booleans, fixed-size lists and binaries.
 Result<std::unique_ptr<Reader>> MakeFixedReader(Pages pages, const std::shared_ptr<arrow::DataType>& type, PageRanges ranges);
-// Strings and binaries.
+// Strings and binaries; where `type` is BlobDescriptorType(), only where their bytes are.
 Result<std::unique_ptr<Reader>> MakeBinaryReader(Pages pages, const std::shared_ptr<arrow::DataType>& type, bool nullable,
                                                  PageRanges ranges);
 Result<std::unique_ptr<Reader>> MakeListReader(const ReadContext& context, Pages pages, const Field& field, PageRanges ranges);

@@ -9,9 +9,11 @@
 
 #include "backends/memory_store.h"
 #include "engine/arrow_status.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/column_read.h"
 #include "engine/format/proto/file.pb.h"
 #include "engine/format/v1/dictionary.h"
+#include "engine/format/v1/statistics.h"
 
 namespace lancefs {
 namespace {
@@ -49,11 +51,17 @@ class FileMaker {
     table_[(field * Batches() + batch) * 2 + 1] = length;
   }
   uint64_t size() const { return bytes_.size(); }
+  uint64_t Raw(const std::string& bytes) {
+    bytes_ += bytes;
+    return bytes_.size() - bytes.size();
+  }
+  void set_statistics(const pb::LegacyStatistics& statistics) { statistics_ = statistics.SerializeAsString(); }
   std::string Finish(uint16_t minor = 2) const {
     std::string file = bytes_;
     pb::LegacyMetadata metadata;
     for (const int32_t offset : offsets_) metadata.add_batch_offsets(offset);
     metadata.set_page_table_position(file.size());
+    metadata.set_statistics(statistics_);
     file += Packed(table_);
     const uint64_t position = file.size();
     file += Message(metadata) + Packed<uint64_t>({position}) + Packed<uint16_t>({0, minor});
@@ -66,6 +74,7 @@ class FileMaker {
   size_t fields_;
   std::vector<uint64_t> table_;
   std::string bytes_ = "x";  // pages stand unaligned
+  std::string statistics_;
 };
 
 Field MakeField(const std::string& logical_type, int32_t id = 0, std::vector<Field> children = {}) {
@@ -306,6 +315,77 @@ TEST(LegacyPages, BrokenDictionaries) {
     EXPECT_TRUE(ReadOne(good, DictionaryMessage("dict:int64:int8:false", 9, length)).empty()) << length;
   EXPECT_TRUE(ReadOne(good, DictionaryMessage("dict:nonsense:int8:false", 9, 3)).empty());
   EXPECT_TRUE(ReadOne(good, DictionaryMessage("dict:list:int8:false", 9, 3)).empty());
+}
+
+TEST(LegacyPages, BlobsAsDescriptors) {
+  FileMaker file({0, 3}, 1);
+  const uint64_t start = file.size();
+  file.Strings(0, 0, {"abc", "", "de"});
+  Field field = MakeField("large_binary");
+  field.metadata["lance-encoding:blob"] = "true";
+  EXPECT_EQ(Read(file.Finish(), field), "abc null de");
+  const auto array = ReadField(file.Finish(), WithBlobDescriptors(field), {{0, 3}});
+  ASSERT_TRUE(array.ok()) << array.status().ToString();
+  ASSERT_TRUE((*array)->type()->Equals(*BlobDescriptorType()));
+  EXPECT_TRUE((*array)->IsNull(1) && (*array)->IsValid(2));
+  const auto& places = static_cast<const arrow::StructArray&>(**array);
+  EXPECT_EQ(places.field(1)->ToString(),
+            "[\n  " + std::to_string(start) + ",\n  " + std::to_string(start + 3) + ",\n  " + std::to_string(start + 3) + "\n]");
+  EXPECT_EQ(places.field(2)->ToString(), "[\n  3,\n  0,\n  2\n]");
+}
+
+// Statistics of fields 7 and 9; that of 9 has no null counts.
+pb::LegacyStatistics Statistics() {
+  pb::LegacyStatistics statistics;
+  auto add = [&](int32_t id, int32_t parent, const std::string& name, const std::string& type) {
+    pb::Field* field = statistics.add_schema();
+    field->set_id(id);
+    field->set_parent_id(parent);
+    field->set_name(name);
+    field->set_logical_type(type);
+  };
+  add(0, -1, "9", "struct");
+  add(1, 0, "min_value", "int32");
+  add(2, -1, "7", "struct");
+  add(3, 2, "null_count", "int64");
+  return statistics;
+}
+std::string NullsOf(const std::string& bytes) {
+  const auto file = OpenBytes(bytes);
+  if (!file.ok()) return file.status().ToString();
+  const auto nulls = v1::ReadBatchNulls(*file, {7, 8, 9}, OpContext());
+  if (!nulls.ok()) return nulls.status().ToString();
+  std::string text;
+  for (const auto& [field, batches] : *nulls) {
+    text += std::to_string(field) + ":";
+    for (const v1::Nulls each : batches) text += each == v1::Nulls::kNone ? "n" : each == v1::Nulls::kAll ? "a" : "?";
+  }
+  return text;
+}
+
+TEST(LegacyStatistics, NullsOfBatches) {
+  FileMaker file({0, 3, 6, 9, 9}, 1);
+  pb::LegacyStatistics statistics = Statistics();
+  const uint64_t counts = file.Raw(Packed<int64_t>({0, 3, 1, 0}));
+  statistics.set_page_table_position(file.Raw(Packed<uint64_t>({0, 0, 0, 0, 0, 0, counts, 4})));
+  file.set_statistics(statistics);
+  EXPECT_EQ(NullsOf(file.Finish()), "7:na?n");
+  EXPECT_EQ(NullsOf(Numbers()), "");
+  for (const auto& [position, length] : std::vector<std::pair<uint64_t, uint64_t>>{
+           {counts, 3}, {counts, 5}, {counts, UINT64_MAX}, {counts, (uint64_t{1} << 61) + 4}, {UINT64_MAX, 4}, {100000, 4}}) {
+    statistics.set_page_table_position(file.Raw(Packed<uint64_t>({0, 0, 0, 0, 0, 0, position, length})));
+    file.set_statistics(statistics);
+    EXPECT_EQ(NullsOf(file.Finish()), "") << position << " " << length;
+  }
+  for (const uint64_t position : {UINT64_MAX, UINT64_MAX - 40, uint64_t{100000}}) {
+    statistics.set_page_table_position(position);
+    file.set_statistics(statistics);
+    EXPECT_EQ(NullsOf(file.Finish()), "");
+  }
+  statistics.set_page_table_position(0);
+  for (pb::Field& field : *statistics.mutable_schema()) field.set_id(field.id() - 100);
+  file.set_statistics(statistics);
+  EXPECT_EQ(NullsOf(file.Finish()), "");
 }
 
 TEST(LegacyPages, BrokenFooters) {
