@@ -37,7 +37,8 @@ Result<std::unique_ptr<ColumnRead>> MakeColumnRead(const std::shared_ptr<LanceFi
     case FileVersion::kV0_1: return MakeColumnReadV1(file, field, columns, infos, std::move(rows));
     case FileVersion::kV2_0: return MakeColumnReadV20(file, field, columns, infos, std::move(rows));
     case FileVersion::kV2_1:
-    case FileVersion::kV2_2: return MakeColumnReadStructural(file, field, columns, infos, std::move(rows));
+    case FileVersion::kV2_2:
+    case FileVersion::kV2_3: return MakeColumnReadStructural(file, field, columns, infos, std::move(rows));
     default: break;
   }
   return Status::NotSupported("reading data files of version " + std::string(FileVersionName(file->version())) +

@@ -33,7 +33,11 @@ Result<std::string> Unpack(const pb::Encoding& encoding, std::string_view type_n
 }
 
 std::string_view PageTypeName(FileVersion version) {
-  return version == FileVersion::kV2_0 ? "lance.encodings.ArrayEncoding" : "lance.encodings21.PageLayout";
+  switch (version) {
+    case FileVersion::kV2_0: return "lance.encodings.ArrayEncoding";
+    case FileVersion::kV2_3: return "lance.encodings23.PlanarLayout";
+    default: return "lance.encodings21.PageLayout";
+  }
 }
 
 Result<std::vector<ByteRange>> Buffers(const google::protobuf::RepeatedField<uint64_t>& offsets,

@@ -97,10 +97,6 @@ Status CheckReadable(const pb::DataFile& file) {
       return Status::NotSupported("data file " + file.path() + ": the manifest no longer says which field its pages begin with");
     return Status::OK();
   }
-  if (version == FileVersion::kV2_3) {
-    return Status::NotSupported("data file " + file.path() + ": reading file version " + std::string(FileVersionName(version)) +
-                                " is not supported");
-  }
   if (file.column_indices_size() != file.fields_size()) {
     return Status::NotSupported("data file " + file.path() + ": the manifest does not say which columns its fields are in");
   }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data files of 2.1 and 2.2 written by pylance, read by file_probe, compared exactly with what was written.
+"""Data files of 2.1 to 2.3 written by pylance, read by file_probe, compared exactly with what was written.
 
 LANCEFS_BUILD names the build folder. With a folder of foreign data sets (LANCEFS_SHARED/corpora/open/datasets)
-all their 2.1 and 2.2 files are read too and compared with pylance."""
+all their files of these versions are read too and compared with pylance."""
 import os
 import pathlib
 import random
@@ -18,7 +18,7 @@ from lance.file import LanceFileReader, LanceFileWriter
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROBE = pathlib.Path(os.environ.get("LANCEFS_BUILD", ROOT / "build")) / "tests/engine/format/file_probe"
 SHARED = pathlib.Path(os.environ.get("LANCEFS_SHARED", ROOT.parent / "shared"))
-VERSIONS = ["2.1", "2.2"]
+VERSIONS = ["2.1", "2.2", "2.3"]
 PATTERNS = ["random", "constant", "few", "runs", "sorted"]
 
 
@@ -347,7 +347,7 @@ def test_field_metadata(tmp_path, version, keys):
     assert_same(probe(path, "--rows", ",".join(f"{a}-{b}" for a, b in ranges)), want, f"{version} {keys} ranges")
 
 
-@pytest.mark.parametrize("version,names", [("2.1", "ab"), ("2.2", "ab"), ("2.2", "abv"), ("2.2", "abt"), ("2.2", "tabv"), ("2.2", "t")])
+@pytest.mark.parametrize("version,names", [("2.1", "ab"), ("2.2", "ab"), ("2.2", "abv"), ("2.2", "abt"), ("2.2", "tabv"), ("2.2", "t"), ("2.3", "ab"), ("2.3", "tabv")])
 @pytest.mark.parametrize("nulls", [False, True])
 def test_packed_struct(tmp_path, version, names, nulls):
     rng = np.random.default_rng(3)
@@ -382,7 +382,7 @@ def foreign_files():
         with open(path, "rb") as source:
             source.seek(-8, 2)
             major, minor, magic = struct.unpack("<HH4s", source.read(8))
-        if magic == b"LANC" and (major, minor) in ((2, 1), (2, 2)) and "_indices" not in path.parts:
+        if magic == b"LANC" and (major, minor) in ((2, 1), (2, 2), (2, 3)) and "_indices" not in path.parts:
             files.append(path)
     return files
 

@@ -138,7 +138,7 @@ Status ConstantRead::ParseValueBuffer(const Bytes& bytes, std::vector<uint8_t>* 
 }
 
 Status ConstantRead::ParseStream(const Bytes& bytes, const BlockCodec* codec, uint64_t count, std::vector<uint16_t>* out) const {
-  if (codec != nullptr) return codec->AppendLevels(bytes.span(), count, false, out);
+  if (codec != nullptr) return codec->AppendLevels(bytes.span(), count, out);
   if (bytes.size() % 2 != 0) return Status::Corruption("levels of " + std::to_string(bytes.size()) + " bytes");
   out->resize(bytes.size() / 2);
   if (!bytes.empty()) std::memcpy(out->data(), bytes.data(), bytes.size());

@@ -67,10 +67,12 @@ Status FullZipRead::Init(const pb::v21::FullZipLayout& layout) {
     return Status::NotSupported("a full-zip page in a column of type " + context_.shape.type->ToString() + " is not supported");
   switch (layout.details_case()) {
     case pb::v21::FullZipLayout::kBitsPerValue:
-      if (layout.bits_per_value() == 0 || layout.bits_per_value() % 8 != 0)
+      if (layout.bits_per_value() % 8 != 0)
         return Status::Corruption("values of " + std::to_string(layout.bits_per_value()) + " bits");
       value_bytes_ = layout.bits_per_value() / 8;
-      LANCEFS_RETURN_NOT_OK(codec_->CheckValueShape(context_.shape, layout.bits_per_value()));
+      // Lists of nothing but null items take no bytes in old files.
+      LANCEFS_RETURN_NOT_OK(value_bytes_ == 0 ? codec_->CheckChunkShape(context_.shape)
+                                              : codec_->CheckValueShape(context_.shape, layout.bits_per_value()));
       break;
     case pb::v21::FullZipLayout::kBitsPerOffset:
       if (layout.bits_per_offset() != 32 && layout.bits_per_offset() != 64)
@@ -84,6 +86,10 @@ Status FullZipRead::Init(const pb::v21::FullZipLayout& layout) {
   const uint64_t bytes = page().buffers[0].length;
   if (length_bytes_ == 0 && !has_rep_) {
     stride_ = word_bytes_ + value_bytes_;
+    if (stride_ == 0) {
+      step_ = Step::kDone;
+      return bytes == 0 ? Status::OK() : Status::Corruption("values without bytes in " + std::to_string(bytes) + " bytes");
+    }
     if (bytes / stride_ != page().length || bytes % stride_ != 0) {
       return Status::Corruption("the page has " + std::to_string(page().length) + " rows of " + std::to_string(stride_) +
                                 " bytes but " + std::to_string(bytes) + " bytes");
@@ -221,6 +227,10 @@ Status FullZipRead::DecodeRun(const ItemRun& run, RowSelection::const_iterator* 
 Status FullZipRead::Decode(LeafColumn* out) {
   Levels selected;
   LANCEFS_RETURN_NOT_OK(out->values.Reserve(has_rep_ ? 0 : CountRows(rows_)));
+  if (stride_ == 0 && length_bytes_ == 0 && !has_rep_) {
+    selected.items = CountRows(rows_);
+    for (uint64_t i = 0; i < selected.items; ++i) LANCEFS_RETURN_NOT_OK(codec_->AppendValue({}, &out->scratch, &out->values));
+  }
   RowSelection::const_iterator wanted = rows_.begin();
   for (const ItemRun& run : runs_) {
     if (stride_ != 0 && word_bytes_ == 0) {

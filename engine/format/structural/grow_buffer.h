@@ -56,7 +56,9 @@ class BitmapValues {
   // One bit a level: valid iff level <= limit.
   Status AppendLevels(const uint16_t* levels, uint64_t count, uint16_t limit);
   bool IsValid(uint64_t index) const { return nulls_ == 0 || ((bits_.data()[index / 8] >> (index % 8)) & 1) != 0; }
-  // Null when everything is valid.
+  // The bits so far; null when everything is valid.
+  const uint8_t* bits() const { return nulls_ == 0 ? nullptr : bits_.data(); }
+  // The same as a buffer.
   std::shared_ptr<arrow::Buffer> Finish();
 
  private:

@@ -22,12 +22,12 @@ uint64_t LoadOffset(const uint8_t* offsets, unsigned width, uint64_t index) {
 }
 
 // Where the bytes of values [first, first + count) lie in a chunk. Checks both ends.
-Status ByteSpan(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count, uint64_t* begin, uint64_t* end) {
-  if ((first + count + 1) * width > chunk.size())
+Status ByteSpan(const VariableChunk& chunk, uint64_t first, uint64_t count, uint64_t* begin, uint64_t* end) {
+  if ((first + count + 1) * chunk.width > chunk.offsets.size())
     return Status::Corruption("a chunk of variable values is shorter than its offsets");
-  *begin = LoadOffset(chunk.data(), width, first);
-  *end = LoadOffset(chunk.data(), width, first + count);
-  if (*begin > *end || *end > chunk.size()) return Status::Corruption("a chunk of variable values has broken offsets");
+  *begin = LoadOffset(chunk.offsets.data(), chunk.width, first);
+  *end = LoadOffset(chunk.offsets.data(), chunk.width, first + count);
+  if (*begin > *end || *end > chunk.bytes.size()) return Status::Corruption("a chunk of variable values has broken offsets");
   return Status::OK();
 }
 
@@ -177,17 +177,17 @@ Status LeafValues::AppendOffset() {
 }
 
 template <typename Offset>
-Status LeafValues::AppendVariableAs(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count) {
+Status LeafValues::AppendVariableAs(const VariableChunk& chunk, uint64_t first, uint64_t count) {
   uint64_t begin = 0;
   uint64_t end = 0;
-  LANCEFS_RETURN_NOT_OK(ByteSpan(chunk, width, first, count, &begin, &end));
+  LANCEFS_RETURN_NOT_OK(ByteSpan(chunk, first, count, &begin, &end));
   LANCEFS_RETURN_NOT_OK(ReserveBytes(end - begin));
   LANCEFS_RETURN_NOT_OK(offsets_.Reserve((count + 1) * sizeof(Offset)));
   const uint64_t base = bytes_.size() - begin;
   auto* out = reinterpret_cast<Offset*>(offsets_.end());
   bool ascending = true;
   const auto convert = [&]<typename In>(In) {
-    const uint8_t* from = chunk.data() + (first + 1) * sizeof(In);
+    const uint8_t* from = chunk.offsets.data() + (first + 1) * sizeof(In);
     In previous = static_cast<In>(begin);
     for (uint64_t i = 0; i < count; ++i) {
       const In offset = LoadLittleEndian<In>(from + i * sizeof(In));
@@ -196,29 +196,27 @@ Status LeafValues::AppendVariableAs(std::span<const uint8_t> chunk, unsigned wid
       out[i] = static_cast<Offset>(base + offset);
     }
   };
-  if (width == 4) {
+  if (chunk.width == 4) {
     convert(uint32_t{});
   } else {
     convert(uint64_t{});
   }
   if (!ascending) return Status::Corruption("a chunk of variable values has descending offsets");
   offsets_.Advance(count * sizeof(Offset));
-  LANCEFS_RETURN_NOT_OK(bytes_.Append(chunk.data() + begin, end - begin));
+  LANCEFS_RETURN_NOT_OK(bytes_.Append(chunk.bytes.data() + begin, end - begin));
   count_ += count;
   return Status::OK();
 }
 
-Status LeafValues::AppendVariable(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count) {
-  return shape_.wide_offsets ? AppendVariableAs<int64_t>(chunk, width, first, count)
-                             : AppendVariableAs<int32_t>(chunk, width, first, count);
+Status LeafValues::AppendVariable(const VariableChunk& chunk, uint64_t first, uint64_t count) {
+  return shape_.wide_offsets ? AppendVariableAs<int64_t>(chunk, first, count) : AppendVariableAs<int32_t>(chunk, first, count);
 }
 
-Status LeafValues::AppendFsst(const FsstTable& table, std::span<const uint8_t> chunk, unsigned width, uint64_t first,
-                              uint64_t count) {
-  if (!table.compressed()) return AppendVariable(chunk, width, first, count);
+Status LeafValues::AppendFsst(const FsstTable& table, const VariableChunk& chunk, uint64_t first, uint64_t count) {
+  if (!table.compressed()) return AppendVariable(chunk, first, count);
   uint64_t begin = 0;
   uint64_t end = 0;
-  LANCEFS_RETURN_NOT_OK(ByteSpan(chunk, width, first, count, &begin, &end));
+  LANCEFS_RETURN_NOT_OK(ByteSpan(chunk, first, count, &begin, &end));
   // The bound of 8 bytes a code is for memory; the 2 GiB limit is checked with the true size.
   LANCEFS_RETURN_NOT_OK(bytes_.Reserve(FsstTable::MaxDecoded(end - begin)));
   LANCEFS_RETURN_NOT_OK(offsets_.Reserve((count + 1) * 8));
@@ -230,9 +228,9 @@ Status LeafValues::AppendFsst(const FsstTable& table, std::span<const uint8_t> c
   auto* narrow_out = reinterpret_cast<int32_t*>(offsets_.end());
   auto* wide_out = reinterpret_cast<int64_t*>(offsets_.end());
   for (uint64_t i = 0; i < count; ++i) {
-    const uint64_t to = LoadOffset(chunk.data(), width, first + i + 1);
+    const uint64_t to = LoadOffset(chunk.offsets.data(), chunk.width, first + i + 1);
     if (to < from || to > end) return Status::Corruption("a chunk of variable values has descending offsets");
-    out = table.Decode(chunk.subspan(from, to - from), out);
+    out = table.Decode(chunk.bytes.subspan(from, to - from), out);
     if (out == nullptr) return Status::Corruption("broken FSST codes");
     from = to;
     if (wide) {
@@ -323,6 +321,45 @@ Status LeafValues::AppendRepeated(std::span<const uint8_t> value, uint64_t count
   return Status::OK();
 }
 
+Status LeafValues::AppendFrom(const LeafValues& other, uint64_t first, uint64_t count) {
+  switch (shape_.kind) {
+    case ShapeKind::kVariable: {
+      const unsigned width = shape_.wide_offsets ? 8 : 4;
+      return AppendVariable({{other.offsets_.data(), other.offsets_.size()}, {other.bytes_.data(), other.bytes_.size()}, width},
+                            first, count);
+    }
+    case ShapeKind::kFixedSizeList:
+      for (size_t layer = 0; layer < item_validity_.size(); ++layer) {
+        const uint8_t* bits = other.item_validity_[layer].bits();
+        LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, bits, first, count));
+      }
+      return AppendRows(other.rows_.data(), first, count);
+    case ShapeKind::kFixed: return AppendRows(other.rows_.data(), first, count);
+    case ShapeKind::kPackedStruct:
+      for (size_t i = 0; i < children_.size(); ++i)
+        LANCEFS_RETURN_NOT_OK(children_[i].AppendFrom(other.children_[i], first, count));
+      break;
+    case ShapeKind::kDictionary: return Status::Internal("values of a dictionary column cannot be copied");
+    case ShapeKind::kNull:
+    case ShapeKind::kEmptyStruct: break;
+  }
+  count_ += count;
+  return Status::OK();
+}
+
+Result<Block> LeafValues::ToBlock() const {
+  if (shape_.kind != ShapeKind::kVariable) return Status::Internal("only variable values make a dictionary");
+  LANCEFS_RETURN_NOT_OK(first_offset_);
+  Block block;
+  block.variable = true;
+  block.wide_offsets = shape_.wide_offsets;
+  block.count = count_;
+  block.data.assign(bytes_.data(), bytes_.data() + bytes_.size());
+  block.offsets.resize(count_ + 1);
+  for (uint64_t i = 0; i <= count_; ++i) block.offsets[i] = LoadOffset(offsets_.data(), shape_.wide_offsets ? 8 : 4, i);
+  return block;
+}
+
 // Checked where it is used: the page's dictionary may have been cached by a read of another field, where a broken manifest
 // gives one column to two fields.
 bool LeafValues::Accepts(const PageDictionary& dictionary) const {
@@ -330,6 +367,8 @@ bool LeafValues::Accepts(const PageDictionary& dictionary) const {
   if (shape_.kind == ShapeKind::kDictionary)
     return dictionary.array != nullptr && dictionary.array->type()->Equals(*shape_.children[0].type);
   if (block.variable) return shape_.kind == ShapeKind::kVariable;
+  if (shape_.kind == ShapeKind::kFixedSizeList)
+    return shape_.list_items == block.list_items && (block.bits == 0 || shape_.row_bits == block.bits);
   return shape_.kind == ShapeKind::kFixed && shape_.row_bits == block.bits && block.bits % 8 == 0;
 }
 
@@ -396,6 +435,26 @@ Status LeafValues::AppendLookupsVariable(const Block& block, const uint32_t* ind
 
 Status LeafValues::AppendLookupsFixed(const Block& block, const uint32_t* indices, uint64_t count) {
   const size_t width = block.bits / 8;
+  if (shape_.kind == ShapeKind::kFixedSizeList) {
+    for (size_t layer = 0; layer < item_validity_.size(); ++layer) {
+      const std::vector<uint8_t>& bits = block.item_validity[layer];
+      if (bits.empty()) {
+        LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, nullptr, 0, count));
+        continue;
+      }
+      for (uint64_t i = 0; i < count; ++i)
+        LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, indices[i] < block.count ? bits.data() : nullptr, indices[i], 1));
+    }
+    if (width == 0) {  // null items have no bytes
+      for (uint64_t i = 0; i < count; ++i) {
+        if (indices[i] >= block.count) bad_lookups_.push_back(count_ + i);
+      }
+      const uint64_t end = ((count_ + count) * shape_.row_bits + 7) / 8;
+      if (end > rows_.size()) LANCEFS_RETURN_NOT_OK(rows_.AppendZeros(end - rows_.size()));
+      count_ += count;
+      return Status::OK();
+    }
+  }
   LANCEFS_RETURN_NOT_OK(Reserve(count));
   uint8_t* out = rows_.end();
   for (uint64_t i = 0; i < count; ++i) {

@@ -33,6 +33,13 @@ struct LeafShape {
   static Result<LeafShape> Make(const std::shared_ptr<arrow::DataType>& type, int depth = 0);
 };
 
+// Values of variable width as they lie in a chunk: `count` + 1 offsets of `width` bytes, counted from the start of `bytes`.
+struct VariableChunk {
+  std::span<const uint8_t> offsets;
+  std::span<const uint8_t> bytes;
+  unsigned width = 4;
+};
+
 // A page's dictionary.
 struct PageDictionary {
   Block block;
@@ -59,9 +66,9 @@ class LeafValues {
   Status AppendItemNulls(size_t layer, uint64_t rows);
 
   // -- variable width
-  // Values [first, first + count) of a chunk: offsets of `width` bytes at `chunk`, relative to it.
-  Status AppendVariable(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count);
-  Status AppendFsst(const FsstTable& table, std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count);
+  // Values [first, first + count) of a chunk.
+  Status AppendVariable(const VariableChunk& chunk, uint64_t first, uint64_t count);
+  Status AppendFsst(const FsstTable& table, const VariableChunk& chunk, uint64_t first, uint64_t count);
   Status AppendValue(std::span<const uint8_t> value);
   Status AppendFsstValue(const FsstTable& table, std::span<const uint8_t> value);
 
@@ -69,6 +76,8 @@ class LeafValues {
   // `count` values of which nothing is known: nulls, values under null parents.
   Status AppendDefault(uint64_t count);
   Status AppendRepeated(std::span<const uint8_t> value, uint64_t count);
+  // Values [first, first + count) of `other`, which has the same shape and is no dictionary column.
+  Status AppendFrom(const LeafValues& other, uint64_t first, uint64_t count);
   // Looks `count` indices up. An index out of range is only an error if the value is not null.
   Status AppendLookups(const std::shared_ptr<const PageDictionary>& dictionary, const uint32_t* indices, uint64_t count);
 
@@ -78,6 +87,8 @@ class LeafValues {
 
   // The array of all values, with `validity` on top.
   Result<std::shared_ptr<arrow::Array>> Finish(BitmapValues* validity);
+  // Variable values as a dictionary's block.
+  Result<Block> ToBlock() const;
 
  private:
   struct DictionaryRun {
@@ -86,7 +97,7 @@ class LeafValues {
   };
 
   template <typename Offset>
-  Status AppendVariableAs(std::span<const uint8_t> chunk, unsigned width, uint64_t first, uint64_t count);
+  Status AppendVariableAs(const VariableChunk& chunk, uint64_t first, uint64_t count);
   Status ReserveBytes(uint64_t more);  // variable bytes; checks the limit of 32-bit offsets
   Status AppendOffset();               // the end of the bytes so far
   bool Accepts(const PageDictionary& dictionary) const;

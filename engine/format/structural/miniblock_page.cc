@@ -98,7 +98,7 @@ Status MiniBlockRead::Init(const pb::v21::MiniBlockLayout& layout) {
   num_buffers_ = layout.num_buffers();
   index_depth_ = layout.repetition_index_depth();
   large_ = layout.has_large_chunk();
-  if (large_ != (context_.file->version() == FileVersion::kV2_2))
+  if (large_ != (context_.file->version() != FileVersion::kV2_1))
     return Status::Corruption("the chunk grammar of the page is not that of the file's version");
   if (num_buffers_ != value_codec_->num_buffers()) {
     return Status::Corruption("chunks have " + std::to_string(num_buffers_) + " buffers instead of " +
@@ -326,8 +326,15 @@ Status MiniBlockRead::ParseChunk(const ChunkRun& run, size_t index, Chunk* chunk
 Status MiniBlockRead::ReadLevels(const Chunk& chunk, size_t index, Levels* levels) const {
   const uint64_t values = state_->value_start[index + 1] - state_->value_start[index];
   Levels mine;
-  if (rep_codec_ != nullptr) LANCEFS_RETURN_NOT_OK(rep_codec_->AppendLevels(chunk.rep, chunk.num_levels, true, &mine.rep));
-  if (def_codec_ != nullptr) LANCEFS_RETURN_NOT_OK(def_codec_->AppendLevels(chunk.def, chunk.num_levels, true, &mine.def));
+  // Old writers stored the count modulo 65536; either stream may tell the true one.
+  uint64_t count = chunk.num_levels;
+  for (const auto& [codec, bytes] : {std::pair(rep_codec_.get(), chunk.rep), std::pair(def_codec_.get(), chunk.def)}) {
+    if (codec == nullptr) continue;
+    LANCEFS_ASSIGN_OR_RETURN(const uint64_t told, codec->LevelCount(bytes, chunk.num_levels));
+    count = std::max(count, told);
+  }
+  if (rep_codec_ != nullptr) LANCEFS_RETURN_NOT_OK(rep_codec_->AppendLevels(chunk.rep, count, &mine.rep));
+  if (def_codec_ != nullptr) LANCEFS_RETURN_NOT_OK(def_codec_->AppendLevels(chunk.def, count, &mine.def));
   mine.items = rep_codec_ != nullptr ? mine.rep.size() : mine.def.size();
   LANCEFS_RETURN_NOT_OK(CheckLevels(layers_, mine));
   if (CountVisible(layers_, mine) != values) {

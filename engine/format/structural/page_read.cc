@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/structural/page_read.h"
 
+#include "engine/format/structural/grammar.h"
+
 namespace lancefs::structural {
 namespace {
 
@@ -14,12 +16,14 @@ bool WantsWholePage(const PageContext& context, const RowSelection& rows, uint64
 }
 
 Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, RowSelection rows) {
+  if (context.file->version() == FileVersion::kV2_3) return MakePlanarRead(context, std::move(rows));
   pb::v21::PageLayout layout;
   if (!layout.ParseFromString(context.page->encoding)) return Status::Corruption("the page layout is no valid message");
   return MakePageRead(context, layout, std::move(rows));
 }
 
 Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, const pb::v21::PageLayout& layout, RowSelection rows) {
+  LANCEFS_RETURN_NOT_OK(CheckGrammar(layout, context.file->version()));
   switch (layout.layout_case()) {
     case pb::v21::PageLayout::kMiniBlockLayout: return MakeMiniBlockRead(context, layout.mini_block_layout(), std::move(rows));
     case pb::v21::PageLayout::kFullZipLayout: return MakeFullZipRead(context, layout.full_zip_layout(), std::move(rows));

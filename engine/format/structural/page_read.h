@@ -49,7 +49,8 @@ Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, RowSe
 // The same for a layout that stands inside another one.
 Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, const pb::v21::PageLayout& layout, RowSelection rows);
 
-// The layouts behind MakePageRead.
+// The pages of 2.3 files (planar_page.h), and the layouts behind MakePageRead.
+Result<std::unique_ptr<PageRead>> MakePlanarRead(const PageContext& context, RowSelection rows);
 Result<std::unique_ptr<PageRead>> MakeMiniBlockRead(const PageContext& context, const pb::v21::MiniBlockLayout& layout,
                                                     RowSelection rows);
 Result<std::unique_ptr<PageRead>> MakeFullZipRead(const PageContext& context, const pb::v21::FullZipLayout& layout,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The building blocks of 2.1 and 2.2 pages, and what broken files do to the reader.
+// The building blocks of 2.1 to 2.3 pages, and what broken files do to the reader.
 #include <arrow/api.h>
 #include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
@@ -186,9 +186,9 @@ TEST(BlockCodecTest, ReadsOutOfLineTails) {
   ASSERT_TRUE(codec.ok());
   const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(stored.data()), stored.size() * 2);
   std::vector<uint16_t> got;
-  ASSERT_TRUE((*codec)->AppendLevels(bytes, 1027, false, &got).ok());
+  ASSERT_TRUE((*codec)->AppendLevels(bytes, 1027, &got).ok());
   EXPECT_EQ(got, values);
-  EXPECT_FALSE((*codec)->AppendLevels(bytes.first(bytes.size() - 2), 1027, false, &got).ok());
+  EXPECT_FALSE((*codec)->AppendLevels(bytes.first(bytes.size() - 2), 1027, &got).ok());
 }
 
 TEST(BlockCodecTest, RunLengthsDecideTheCountOfLevels) {
@@ -203,10 +203,13 @@ TEST(BlockCodecTest, RunLengthsDecideTheCountOfLevels) {
   std::memcpy(bytes.data(), &value_bytes, 8);
   std::fill(bytes.begin() + 8 + runs * 2, bytes.end(), 255);
   std::vector<uint16_t> got;
-  ASSERT_TRUE((*codec)->AppendLevels(bytes, 76500 - 65536, true, &got).ok());
+  const Result<uint64_t> count = (*codec)->LevelCount(bytes, 76500 - 65536);
+  ASSERT_TRUE(count.ok());
+  EXPECT_EQ(*count, 76500U);
+  ASSERT_TRUE((*codec)->AppendLevels(bytes, *count, &got).ok());
   EXPECT_EQ(got.size(), 76500U);
-  EXPECT_FALSE((*codec)->AppendLevels(bytes, 76501 - 65536, true, &got).ok());
-  EXPECT_FALSE((*codec)->AppendLevels(bytes, 76500 - 65536, false, &got).ok());
+  EXPECT_FALSE((*codec)->LevelCount(bytes, 76501 - 65536).ok());
+  EXPECT_FALSE((*codec)->AppendLevels(bytes, 76500 - 65536, &got).ok());
 }
 
 TEST(BlockCodecTest, DecompressionBelievesNoSize) {
@@ -398,7 +401,8 @@ TEST(PartialFieldTest, OneColumnForFieldsOfOtherTypes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, BrokenFileTest,
-                         testing::Values("small_2_1.lance", "small_2_2.lance", "chunks_2_2.lance", "wide_2_2.lance"));
+                         testing::Values("small_2_1.lance", "small_2_2.lance", "chunks_2_2.lance", "wide_2_2.lance",
+                                         "small_2_3.lance", "sparse_2_3.lance"));
 
 }  // namespace
 }  // namespace structural
