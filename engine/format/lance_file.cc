@@ -106,10 +106,6 @@ Status LanceFile::ReadFooter(uint64_t /*size_hint*/, const OpContext& ctx) {
   LANCEFS_ASSIGN_OR_RETURN(version_,
                            FileVersionFromFooter(LoadLittleEndian<uint16_t>(end - 8), LoadLittleEndian<uint16_t>(end - 6)));
   if (version_ == FileVersion::kV0_1) return ReadLegacyMetadata(ctx);
-  if (version_ == FileVersion::kV2_3) {
-    return Status::NotSupported("data file " + path_ + ": file version " + std::string(FileVersionName(version_)) +
-                                " is not supported");
-  }
   return ReadTables(ctx);
 }
 
