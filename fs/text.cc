@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/text.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -101,12 +102,14 @@ Result<int64_t> ParseTime(std::string_view text) {
             TakeNumber(&rest, 2, &day);
   if (ok && TakeChar(&rest, "Tt ")) ok = TakeTimeOfDay(&rest, &time_of_day) && TakeZone(&rest, &zone);
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-  if (!ok || !rest.empty() || !date.ok() || year < 1970 || year > 2200) {
+  if (!ok || !rest.empty() || !date.ok()) {
     std::string message = "not a time (write 2026-11-21 or 2026-11-21T08:19:24Z): ";
     return Status::InvalidArgument(message.append(text));
   }
   const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return (days * 86400 - zone) * 1'000'000'000 + time_of_day;
+  // Years beyond what nanoseconds reach are before or behind everything.
+  const __int128 ns = static_cast<__int128>(days * 86400 - zone) * 1'000'000'000 + time_of_day;
+  return static_cast<int64_t>(std::clamp<__int128>(ns, INT64_MIN, INT64_MAX));
 }
 
 }  // namespace lancefs

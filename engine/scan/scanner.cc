@@ -370,16 +370,18 @@ Status ScanStream::AddTakeSources(const std::vector<size_t>& indices) {
   std::vector<uint64_t> offsets = *plan_->options.take;
   std::sort(offsets.begin(), offsets.end());
   offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+  // Offsets count the rows of all fragments, also where only some of them are wanted.
+  const std::vector<FragmentInfo>& fragments = plan_->dataset->fragments();
   uint64_t first = 0;
   size_t position = 0;
-  for (const size_t index : indices) {
-    const uint64_t rows = plan_->dataset->fragments()[index].rows();
+  for (size_t index = 0; index < fragments.size(); ++index) {
     Source source;
     source.index = index;
-    for (; position < offsets.size() && offsets[position] < first + rows; ++position)
+    for (; position < offsets.size() && offsets[position] < first + fragments[index].rows(); ++position)
       source.take.push_back(offsets[position] - first);
-    first += rows;
-    if (!source.take.empty()) sources_.push_back(std::move(source));
+    first += fragments[index].rows();
+    const bool wanted = std::binary_search(indices.begin(), indices.end(), index);
+    if (wanted && !source.take.empty()) sources_.push_back(std::move(source));
   }
   if (position < offsets.size()) {
     return Status::InvalidArgument("row offset " + std::to_string(offsets[position]) + " is out of range: there are " +
