@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/describe.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "fs/text.h"
 
@@ -160,6 +162,11 @@ std::string InfoJson(const Dataset& dataset, const InfoExtra& extra) {
   for (const auto& [name, tag] : extra.tags) {
     json["tags"][name] = {{"branch", tag.branch.empty() ? "main" : tag.branch}, {"version", tag.version}};
   }
+  json["branches"] = Json::object();
+  for (const auto& [name, branch] : extra.branches) {
+    json["branches"][name] = {{"parent", branch.parent_branch.empty() ? "main" : branch.parent_branch},
+                              {"parent_version", branch.parent_version}};
+  }
   return Pretty(json);
 }
 
@@ -185,6 +192,35 @@ std::string FragmentInfoJson(const Dataset& dataset, size_t index) {
     }
     json["files"].push_back(std::move(entry));
   }
+  return Pretty(json);
+}
+
+std::string ColumnInfoJson(const Dataset& dataset, const std::vector<std::string>& path) {
+  const Field* field = dataset.schema().Find(path[0]);
+  std::string name = path[0];
+  bool nullable = field->nullable;
+  for (size_t i = 1; i < path.size(); ++i) {
+    const std::vector<Field>& children = field->children;
+    field = &*std::find_if(children.begin(), children.end(), [&](const Field& child) { return child.name == path[i]; });
+    name += "." + path[i];
+    nullable = nullable || field->nullable;
+  }
+  Json json = FieldJson(*field);
+  json["name"] = name;
+  json["rows"] = dataset.num_rows();
+  std::set<int32_t> ids;
+  field->ForEach([&](const Field& part) { ids.insert(part.id); });
+  uint64_t fragments = 0;
+  for (const pb::DataFragment& fragment : dataset.manifest().fragments()) {
+    const auto& files = fragment.files();
+    fragments += std::any_of(files.begin(), files.end(), [&](const pb::DataFile& file) {
+      return std::any_of(file.fields().begin(), file.fields().end(), [&](int32_t id) { return ids.contains(id); });
+    });
+  }
+  json["fragments"] = fragments;  // that store it
+  // Where nothing is stored all is null; more cannot be known without reading.
+  if (!nullable) json["nulls"] = 0;
+  if (nullable && (fragments == 0 || field->type->id() == arrow::Type::NA)) json["nulls"] = dataset.num_rows();
   return Pretty(json);
 }
 
@@ -229,7 +265,9 @@ Result<std::string> ExplainText(const Dataset& dataset, const BoundQuery& query)
 }
 
 std::string TableReadme(const Dataset* dataset, const std::string& uri, bool pinned, bool may_append) {
-  std::string out = "This directory is the Lance dataset\n  " + uri + "\n";
+  const bool branch = dataset != nullptr && !dataset->branch().empty();
+  std::string out = "This directory is " + (branch ? "the branch '" + dataset->branch() + "' of " : std::string()) +
+                    "the Lance dataset\n  " + uri + "\n";
   if (dataset == nullptr) {
     return out +
            "\nIt does not exist yet: drop the first file into append/ and its columns become the table's,\n"
@@ -251,16 +289,25 @@ std::string TableReadme(const Dataset* dataset, const std::string& uri, bool pin
       "  count            the number of rows\n"
       "  info.json        versions, sizes, who wrote it\n"
       "  schema.json      columns and types; schema.txt for people\n"
+      "  rows/            any row by its offset: rows/0.json, rows/10-20.jsonl, rows/0/ has a file for every value\n"
+      "  columns/         one column in a file\n"
+      "  indices/         what is indexed, and how much of it\n"
       "  fragments/       its pieces, with their files byte for byte\n";
   if (!pinned)
     out += "  versions/        every version as a tree of its own; versions/latest; versions/asof=2026-11-21T08:00:00Z\n";
+  if (!pinned && dataset->branch().empty()) {
+    out +=
+        "  tags/            named versions; ln -s ../versions/1 tags/mine makes one\n"
+        "  branches/        the trees of branches\n"
+        "  raw/             the dataset itself, for other programs that read Lance\n";
+  }
   out += "\nAsk (query/README.txt has it all; always quote blanks and < >)\n" + Examples(*dataset->arrow_schema(), "query/");
   if (!pinned && may_append) {
     out +=
         "\nAdd rows\n  cp new-rows.parquet append/        (or .jsonl .csv .tsv .arrow; one file, one commit, when it is "
         "closed)\n";
   }
-  if (!pinned) out += "\nWhat went wrong\n  cat status/last_error\n";
+  if (!pinned && !branch) out += "\nWhat went wrong\n  cat status/last_error\n";
   return out;
 }
 

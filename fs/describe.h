@@ -20,10 +20,17 @@ struct InfoExtra {
   std::string uri;
   std::optional<uint64_t> latest_version;
   std::map<std::string, TagInfo> tags;
+  std::map<std::string, BranchInfo> branches;
 };
 std::string InfoJson(const Dataset& dataset, const InfoExtra& extra);
 // REQUIRES: `index` is one of the dataset's fragments.
 std::string FragmentInfoJson(const Dataset& dataset, size_t index);
+// One column; `path` leads to it through structs. REQUIRES: the schema has it.
+std::string ColumnInfoJson(const Dataset& dataset, const std::vector<std::string>& path);
+// The names of the dataset's indices, without those that Lance keeps for itself. Errors: kCorruption.
+Result<std::vector<std::string>> IndexNames(const Dataset& dataset);
+// One index with its parts, from the manifest alone. Errors: kNotFound, kCorruption.
+Result<std::string> IndexInfoJson(const Dataset& dataset, const std::string& name);
 // RULES 11, of a dataset: with ids and the schema's metadata.
 std::string SchemaJson(const Schema& schema);
 // The same of the rows of a query; ids of plain columns, else null.

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint64_t kUnknownSize = 4096;
 constexpr uint64_t kHeadRows = 1000;
+constexpr uint64_t kUncachedFrom = 256 << 10;  // smaller blobs are read whole and kept by the kernel
 constexpr char kErrorXattr[] = "user.lancefs.error";
 
 class TextOpenFile : public OpenFile {
@@ -50,36 +51,66 @@ class RowsOpenFile : public OpenFile {
   const std::unique_ptr<ResultReader> reader_;
 };
 
-// Reads an object; sequential readers get whole blocks, and the next one is fetched while they read.
+// Reads an object or a part of it. From remote stores, sequential readers get more than they ask for: first a little,
+// then whole blocks, and the next one is fetched while they read.
 class RawOpenFile : public OpenFile {
  public:
-  RawOpenFile(std::shared_ptr<ObjectStore> store, std::string object, uint64_t size)
-      : store_(std::move(store)), object_(std::move(object)), size_(size) {}
-  bool keep_cache() const override { return true; }
+  RawOpenFile(RawFile::Place place, uint64_t size, bool direct_io)
+      : place_(std::move(place)), size_(size), direct_io_(direct_io), blocks_from_(direct_io ? kRamp : kBlock / 4) {}
+  bool direct_io() const override { return direct_io_; }
+  bool keep_cache() const override { return !direct_io_; }
 
   Result<Bytes> Read(uint64_t offset, size_t size, const OpContext& ctx) override {
     if (offset >= size_) return Bytes();
     size = static_cast<size_t>(std::min<uint64_t>(size, size_ - offset));
-    bool sequential = false;
+    if (place_.store->traits().is_local) return ReadRange(offset, size, ctx);
+    uint64_t run = 0;
     {
       std::lock_guard lock(mutex_);
       // The kernel's readahead may arrive a little out of order.
-      sequential = offset <= high_ + (1 << 20) && offset + kBlock > high_;
+      const bool sequential = offset <= high_ + (1 << 20) && offset + kBlock > high_;
       high_ = std::max(high_, offset + size);
-      run_ = sequential ? run_ + size : 0;
-      sequential = sequential && run_ >= kBlock / 4;
+      run = run_ = sequential ? run_ + size : 0;
     }
-    if (store_->traits().is_local || !sequential) return ReadRange(offset, size, ctx);
-    return ReadBlocks(offset, size, ctx);
+    if (run >= blocks_from_) return ReadBlocks(offset, size, ctx);
+    return direct_io_ ? ReadAhead(offset, size, run, ctx) : ReadRange(offset, size, ctx);
   }
 
  private:
   static constexpr uint64_t kBlock = 4ULL << 20;
+  static constexpr uint64_t kRamp = 4 * kBlock;
   static constexpr size_t kBlocks = 4;
 
   Result<Bytes> ReadRange(uint64_t offset, uint64_t size, const OpContext& ctx) {
-    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> parts, store_->ReadRanges(object_, {{offset, size}}, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> parts,
+                             place_.store->ReadRanges(place_.object, {{place_.offset + offset, size}}, ctx));
     return parts[0];
+  }
+
+  // With a quarter of what was read in sequence on top, kept for the next read.
+  Result<Bytes> ReadAhead(uint64_t offset, uint64_t size, uint64_t run, const OpContext& ctx) {
+    Bytes known;  // the front of what is asked for
+    {
+      std::lock_guard lock(mutex_);
+      if (offset >= ahead_from_ && offset < ahead_from_ + ahead_.size()) {
+        const uint64_t skip = offset - ahead_from_;
+        known = ahead_.Slice(skip, std::min(size, ahead_.size() - skip));
+      }
+    }
+    if (known.size() == size) return known;
+    const uint64_t from = offset + known.size(), missing = size - known.size();
+    LANCEFS_ASSIGN_OR_RETURN(Bytes bytes, ReadRange(from, std::min(std::max(missing, run / 4), size_ - from), ctx));
+    {
+      std::lock_guard lock(mutex_);
+      ahead_ = bytes;
+      ahead_from_ = from;
+    }
+    if (known.empty()) return bytes.Slice(0, size);
+    uint8_t* data = nullptr;
+    Bytes out = Bytes::Allocate(size, &data);
+    std::memcpy(data, known.data(), known.size());
+    std::memcpy(data + known.size(), bytes.data(), missing);
+    return out;
   }
 
   Future<std::vector<Bytes>> Block(uint64_t index) {
@@ -87,7 +118,8 @@ class RawOpenFile : public OpenFile {
     auto it = blocks_.find(index);
     if (it != blocks_.end()) return it->second;
     const uint64_t offset = index * kBlock;
-    auto future = store_->ReadRangesAsync(object_, {{offset, std::min(kBlock, size_ - offset)}}, OpContext());
+    auto future =
+        place_.store->ReadRangesAsync(place_.object, {{place_.offset + offset, std::min(kBlock, size_ - offset)}}, OpContext());
     if (blocks_.size() >= kBlocks) blocks_.erase(blocks_.begin()->first < index ? blocks_.begin() : std::prev(blocks_.end()));
     blocks_.emplace(index, future);
     return future;
@@ -114,12 +146,15 @@ class RawOpenFile : public OpenFile {
     return out;
   }
 
-  const std::shared_ptr<ObjectStore> store_;
-  const std::string object_;
+  const RawFile::Place place_;
   const uint64_t size_;
+  const bool direct_io_;
+  const uint64_t blocks_from_;  // bytes in sequence from which on blocks are read
   std::mutex mutex_;
   uint64_t high_ = 0;  // guarded by mutex_, like all below
   uint64_t run_ = 0;   // bytes read in sequence
+  Bytes ahead_;
+  uint64_t ahead_from_ = 0;
   std::map<uint64_t, Future<std::vector<Bytes>>> blocks_;
 };
 
@@ -284,11 +319,14 @@ FileAttr RawFile::Attr(const Scope&) {
 }
 
 Result<std::unique_ptr<OpenFile>> RawFile::Open(const Scope&) {
-  return std::unique_ptr<OpenFile>(new RawOpenFile(store_, object_, size_));
+  // The kernel reads ahead of who reads through its cache.
+  const bool direct_io = reads_ == Reads::kParts && size_ > kUncachedFrom;
+  return std::unique_ptr<OpenFile>(new RawOpenFile(place_, size_, direct_io));
 }
 
 FileAttr LinkNode::Attr(const Scope&) {
   FileAttr attr = BaseAttr(*mount_, *this, S_IFLNK, 0777, 0);
+  attr.size = size_;
   return attr;
 }
 

@@ -97,37 +97,48 @@ class RowsFile : public Node {
 
 class RawFile : public Node {
  public:
-  RawFile(std::shared_ptr<Mount> mount, std::string key, std::string path, std::shared_ptr<ObjectStore> store, std::string object,
-          uint64_t size, int64_t time_ns)
+  // Where its first byte is.
+  struct Place {
+    std::shared_ptr<ObjectStore> store;
+    std::string object;
+    uint64_t offset = 0;
+  };
+  // What the file is made for: kWhole lets the kernel read ahead as far as it likes; of a large kParts file no more is read
+  // than was asked for, but for a quarter on top where somebody reads on and on.
+  enum class Reads { kWhole, kParts };
+  RawFile(std::shared_ptr<Mount> mount, std::string key, std::string path, Place place, uint64_t size, int64_t time_ns,
+          Reads reads = Reads::kWhole)
       : Node(std::move(key), std::move(path)),
         mount_(std::move(mount)),
-        store_(std::move(store)),
-        object_(std::move(object)),
+        place_(std::move(place)),
         size_(size),
-        time_ns_(time_ns) {}
+        time_ns_(time_ns),
+        reads_(reads) {}
   FileAttr Attr(const Scope& scope) override;
   double attr_timeout() const override { return kForever; }
   Result<std::unique_ptr<OpenFile>> Open(const Scope& scope) override;
 
  private:
   const std::shared_ptr<Mount> mount_;
-  const std::shared_ptr<ObjectStore> store_;
-  const std::string object_;
+  const Place place_;
   const uint64_t size_;
   const int64_t time_ns_;
+  const Reads reads_;
 };
 
 class LinkNode : public Node {
  public:
   using Target = std::function<Result<std::string>(const Scope&)>;
-  LinkNode(std::shared_ptr<Mount> mount, std::string key, std::string path, Target target)
-      : Node(std::move(key), std::move(path)), mount_(std::move(mount)), target_(std::move(target)) {}
+  // `size`: of a target that is known already.
+  LinkNode(std::shared_ptr<Mount> mount, std::string key, std::string path, Target target, uint64_t size = 0)
+      : Node(std::move(key), std::move(path)), mount_(std::move(mount)), target_(std::move(target)), size_(size) {}
   FileAttr Attr(const Scope& scope) override;
   Result<std::string> ReadLink(const Scope& scope) override { return target_(scope); }
 
  private:
   const std::shared_ptr<Mount> mount_;
   const Target target_;
+  const uint64_t size_;
 };
 
 }  // namespace lancefs

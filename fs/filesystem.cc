@@ -456,6 +456,19 @@ void Filesystem::Mkdir(uint64_t parent, std::string name, uint32_t mode, Caller 
   RunInPool<EntryReply>("mkdir", PathOf(parent, name), caller, ctx, std::move(reply), std::move(work));
 }
 
+void Filesystem::Symlink(uint64_t parent, std::string name, std::string target, Caller caller, OpContext ctx,
+                         Reply<EntryReply> reply) {
+  const NodePtr node = Find(parent);
+  if (!node) return reply(ESTALE, {});
+  if (AsAppend(node)) return reply(EPERM, {});  // what is dropped has bytes of its own
+  RunInPool<EntryReply>("symlink", PathOf(parent, name), caller, ctx, std::move(reply),
+                        [this, node, name, target](const Scope& scope) -> Result<EntryReply> {
+                          LANCEFS_ASSIGN_OR_RETURN(Child child, node->Symlink(name, target, scope));
+                          LANCEFS_ASSIGN_OR_RETURN(FileAttr attr, AttrOf(child.node, scope));
+                          return Remember(child.node, attr, child.entry_timeout);
+                        });
+}
+
 void Filesystem::Unlink(uint64_t parent, std::string name, Caller caller, OpContext ctx, DoneReply reply) {
   RunInPool<Nothing>("unlink", PathOf(parent, name), caller, ctx, Wrap(std::move(reply)),
                      [this, parent, name](const Scope& scope) -> Result<Nothing> {

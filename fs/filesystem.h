@@ -91,6 +91,7 @@ class Filesystem {
   void Create(uint64_t parent, std::string name, uint32_t mode, int flags, Caller caller, OpContext ctx,
               Reply<CreateReply> reply);
   void Mkdir(uint64_t parent, std::string name, uint32_t mode, Caller caller, OpContext ctx, Reply<EntryReply> reply);
+  void Symlink(uint64_t parent, std::string name, std::string target, Caller caller, OpContext ctx, Reply<EntryReply> reply);
   void Unlink(uint64_t parent, std::string name, Caller caller, OpContext ctx, DoneReply reply);
   void Rmdir(uint64_t parent, std::string name, Caller caller, OpContext ctx, DoneReply reply);
   void Rename(uint64_t parent, std::string name, uint64_t new_parent, std::string new_name, bool no_replace, Caller caller,

@@ -364,7 +364,11 @@ void OnRename(fuse_req_t req, fuse_ino_t parent, const char* name, fuse_ino_t ne
                  ReplyDone(request));
 }
 
-void OnSymlink(fuse_req_t req, const char*, fuse_ino_t, const char*) { fuse_reply_err(req, EPERM); }
+void OnSymlink(fuse_req_t req, const char* target, fuse_ino_t parent, const char* name) {
+  RequestPtr request = Track(req);
+  Fs(req).Symlink(parent, name, target, CallerOf(req), ContextOf(request),
+                  [request](int error, const EntryReply& entry) { ReplyEntry(request, error, entry); });
+}
 void OnLink(fuse_req_t req, fuse_ino_t, fuse_ino_t, const char*) { fuse_reply_err(req, EPERM); }
 
 // The kernel first asks for the size (0), then for the value.

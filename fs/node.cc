@@ -20,6 +20,10 @@ Result<Child> Node::Mkdir(const std::string& name, const Scope&) {
   return Status::ReadOnly("nothing can be created in " + (path_.empty() ? "/" : path_) + ": " + name);
 }
 
+Result<Child> Node::Symlink(const std::string& name, const std::string&, const Scope&) {
+  return Status::ReadOnly("no link can be made in " + (path_.empty() ? "/" : path_) + ": " + name);
+}
+
 Result<NodePtr> Node::WritableDirectory(const std::string&) {
   return Status::ReadOnly("nothing can be changed in " + (path_.empty() ? "/" : path_) + "; new rows go into append/");
 }

@@ -82,6 +82,8 @@ class Node : public std::enable_shared_from_this<Node> {
   virtual std::optional<std::string> GetXattr(const std::string& name) { return std::nullopt; }
   // mkdir; kReadOnly except where tables are made.
   virtual Result<Child> Mkdir(const std::string& name, const Scope& scope);
+  // ln -s; kReadOnly except where tags are made.
+  virtual Result<Child> Symlink(const std::string& name, const std::string& target, const Scope& scope);
   // The append area's directory (an AppendNode) to which changes of `name` in this directory go. From memory.
   // kReadOnly except where there is one.
   virtual Result<NodePtr> WritableDirectory(const std::string& name);

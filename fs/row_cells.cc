@@ -133,18 +133,21 @@ Result<std::shared_ptr<const CellRow>> ReadCellRow(const std::shared_ptr<const D
   for (const Field& field : fields) {
     if (CellKindOf(field) != CellKind::kBlob) columns.push_back(field.name);
   }
-  LANCEFS_ASSIGN_OR_RETURN(auto batch, Take(dataset, {offset}, columns, ctx));
-  if (batch->num_rows() != 1) return Status::Corruption("row " + std::to_string(offset) + " cannot be found");
+  std::shared_ptr<arrow::RecordBatch> batch;  // null where all columns are blobs
+  if (!columns.empty()) {
+    LANCEFS_ASSIGN_OR_RETURN(batch, Take(dataset, {offset}, columns, ctx));
+    if (batch->num_rows() != 1) return Status::Corruption("row " + std::to_string(offset) + " cannot be found");
+  }
   auto row = std::make_shared<CellRow>();
   row->bytes = sizeof(CellRow);
   int next = 0;
   for (const Field& field : fields) {
     RowCell cell;
-    if (CellKindOf(field) != CellKind::kBlob) {
-      const int i = next++;
-      if (!IsNull(*batch->column(i))) {
-        LANCEFS_ASSIGN_OR_RETURN(cell.bytes, CellBytes(field, batch->schema()->field(i), batch->column(i)));
-      }
+    if (CellKindOf(field) == CellKind::kBlob) {
+      LANCEFS_ASSIGN_OR_RETURN(auto places, LocateBlobs(dataset, field.name, {offset}, ctx));
+      cell.place = std::move(places[0]);
+    } else if (const int i = next++; !IsNull(*batch->column(i))) {
+      LANCEFS_ASSIGN_OR_RETURN(cell.bytes, CellBytes(field, batch->schema()->field(i), batch->column(i)));
     }
     row->bytes += sizeof(RowCell) + (cell.bytes ? cell.bytes->size() : 0);
     row->cells.push_back(std::move(cell));

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "engine/scan/blob.h"
 #include "engine/table/dataset.h"
 #include "fs/refreshed.h"
 
@@ -34,7 +35,10 @@ std::string CellName(const Field& field);
 std::optional<size_t> FindCell(const Schema& schema, const std::string& name);
 
 struct RowCell {
-  std::optional<Bytes> bytes;  // absent = null
+  std::optional<Bytes> bytes;
+  std::optional<BlobPlace> place;  // of a blob
+  bool is_null() const { return !bytes && !place; }
+  uint64_t size() const { return place ? place->size : bytes ? bytes->size() : 0; }
 };
 
 // One row of one version; cells in the order of the schema's columns.

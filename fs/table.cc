@@ -42,25 +42,33 @@ Table::Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, st
     : mount_(std::move(mount)),
       uri_(std::move(uri)),
       name_(std::move(name)),
-      key_(branch.empty() ? uri_ : uri_ + "|branch=" + branch),
+      key_(KeyOf(uri_, branch)),
       live_(std::make_shared<LiveTable>(LiveTable::Options{mount_->options.store, std::move(path), uri_, name_,
                                                            mount_->options.refresh, may_be_absent, mount_->options.resolve_base,
                                                            std::move(branch)})) {
   if (may_be_absent) schema_ = std::make_shared<SchemaArea>(AreaOptions());
   using VersionList = std::shared_ptr<const std::vector<VersionInfo>>;
-  using TagMap = std::shared_ptr<const std::map<std::string, TagInfo>>;
   versions_ = std::make_shared<Refreshed<VersionList>>([live = live_](const OpContext& ctx) -> Result<VersionList> {
     LANCEFS_ASSIGN_OR_RETURN(DatasetPtr dataset, live->Current(ctx));
     if (!dataset) return VersionList(std::make_shared<std::vector<VersionInfo>>());
     LANCEFS_ASSIGN_OR_RETURN(std::vector<VersionInfo> list, dataset->ListVersions(ctx));
     return VersionList(std::make_shared<std::vector<VersionInfo>>(std::move(list)));
   });
-  tags_ = std::make_shared<Refreshed<TagMap>>([live = live_](const OpContext& ctx) -> Result<TagMap> {
-    LANCEFS_ASSIGN_OR_RETURN(DatasetPtr dataset, live->Current(ctx));
-    if (!dataset) return TagMap(std::make_shared<std::map<std::string, TagInfo>>());
-    LANCEFS_ASSIGN_OR_RETURN(auto tags, dataset->ListTags(ctx));
-    return TagMap(std::make_shared<std::map<std::string, TagInfo>>(std::move(tags)));
-  });
+  // The same of the dataset, whichever branch asks.
+  tags_ = std::make_shared<Refreshed<std::shared_ptr<const TagMap>>>(
+      [live = live_](const OpContext& ctx) -> Result<std::shared_ptr<const TagMap>> {
+        LANCEFS_ASSIGN_OR_RETURN(DatasetPtr dataset, live->Current(ctx));
+        if (!dataset) return std::make_shared<const TagMap>();
+        LANCEFS_ASSIGN_OR_RETURN(TagMap tags, dataset->ListTags(ctx));
+        return std::make_shared<const TagMap>(std::move(tags));
+      });
+  branches_ = std::make_shared<Refreshed<std::shared_ptr<const BranchMap>>>(
+      [live = live_](const OpContext& ctx) -> Result<std::shared_ptr<const BranchMap>> {
+        LANCEFS_ASSIGN_OR_RETURN(DatasetPtr dataset, live->Current(ctx));
+        if (!dataset) return std::make_shared<const BranchMap>();
+        LANCEFS_ASSIGN_OR_RETURN(BranchMap branches, dataset->ListBranches(ctx));
+        return std::make_shared<const BranchMap>(std::move(branches));
+      });
 }
 
 Result<Table::DatasetPtr> Table::Newest(const Scope& scope) { return live_->Current(Short(scope), scope.may_wait); }
@@ -136,6 +144,32 @@ Result<std::shared_ptr<const std::vector<VersionInfo>>> Table::Versions(const Sc
 
 Result<std::shared_ptr<const std::map<std::string, TagInfo>>> Table::Tags(const Scope& scope) {
   return tags_->Get(mount_->options.refresh, scope.ctx, scope.may_wait);
+}
+
+void Table::AddedTag(const std::string& name, const TagInfo& tag) {
+  const auto known = tags_->Peek();
+  if (!known) return tags_->Invalidate();  // a list that is on its way may be without it
+  TagMap tags = **known;
+  tags[name] = tag;
+  tags_->Set(std::make_shared<const TagMap>(std::move(tags)));
+}
+
+Result<std::shared_ptr<const std::map<std::string, BranchInfo>>> Table::Branches(const Scope& scope) {
+  return branches_->Get(mount_->options.refresh, scope.ctx, scope.may_wait);
+}
+
+Result<std::shared_ptr<Table>> Table::Branch(const std::string& name, const Scope& scope) {
+  LANCEFS_ASSIGN_OR_RETURN(auto branches, branches_->Get(mount_->options.refresh, Short(scope), scope.may_wait));
+  std::lock_guard lock(mutex_);
+  if (!branches->contains(name)) {
+    branch_tables_.erase(name);
+    return Status::NotFound("there is no branch '" + name + "'");
+  }
+  std::shared_ptr<Table>& table = branch_tables_[name];
+  if (!table) {
+    table = std::make_shared<Table>(mount_, live_->options().path, uri_, name_, /*may_be_absent=*/false, name);
+  }
+  return table;
 }
 
 Result<uint64_t> Table::VersionAsOf(int64_t time_ns, const Scope& scope) {

@@ -102,6 +102,14 @@ class Table : public std::enable_shared_from_this<Table> {
   // All versions, at most `refresh` old.
   Result<std::shared_ptr<const std::vector<VersionInfo>>> Versions(const Scope& scope);
   Result<std::shared_ptr<const std::map<std::string, TagInfo>>> Tags(const Scope& scope);
+  // A tag that was just made is listed at once.
+  void AddedTag(const std::string& name, const TagInfo& tag);
+  Result<std::shared_ptr<const std::map<std::string, BranchInfo>>> Branches(const Scope& scope);
+  // The table that is a branch of this one. Errors: kNotFound. REQUIRES: this is main.
+  Result<std::shared_ptr<Table>> Branch(const std::string& name, const Scope& scope);
+  static std::string KeyOf(const std::string& uri, const std::string& branch) {
+    return branch.empty() ? uri : uri + "|branch=" + branch;
+  }
   // The newest version whose commit time is not after `time_ns`. Errors: kNotFound.
   Result<uint64_t> VersionAsOf(int64_t time_ns, const Scope& scope);
 
@@ -125,10 +133,14 @@ class Table : public std::enable_shared_from_this<Table> {
   const std::shared_ptr<LiveTable> live_;
   std::shared_ptr<SchemaArea> schema_;
   std::shared_ptr<Refreshed<std::shared_ptr<const std::vector<VersionInfo>>>> versions_;
-  std::shared_ptr<Refreshed<std::shared_ptr<const std::map<std::string, TagInfo>>>> tags_;
+  using TagMap = std::map<std::string, TagInfo>;
+  using BranchMap = std::map<std::string, BranchInfo>;
+  std::shared_ptr<Refreshed<std::shared_ptr<const TagMap>>> tags_;
+  std::shared_ptr<Refreshed<std::shared_ptr<const BranchMap>>> branches_;
   std::mutex mutex_;
   std::map<uint64_t, std::shared_ptr<CachedDataset>> pinned_;  // guarded by mutex_, like all below; at most 256
   std::list<uint64_t> pinned_order_;                           // least recently used first
+  std::map<std::string, std::shared_ptr<Table>> branch_tables_;
   std::mutex append_mutex_;
   std::shared_ptr<AppendArea> append_;  // guarded by append_mutex_, like all below
   Status append_error_;

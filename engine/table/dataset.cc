@@ -99,6 +99,30 @@ bool DeletedRowsUnknown(const pb::DataFragment& fragment) {
   return fragment.has_deletion_file() && fragment.deletion_file().num_deleted_rows() == 0;
 }
 
+// Reads the references of a listing, all at once, and gives each with its name, which names of objects have percent-encoded.
+Status ForEachRef(ObjectStore& store, const ListResult& listing, const OpContext& ctx,
+                  const std::function<void(std::string, const nlohmann::json&)>& visit) {
+  std::vector<std::pair<const ObjectMeta*, Future<std::vector<Bytes>>>> reads;
+  for (const ObjectMeta& object : listing.objects) {
+    if (object.path.ends_with(".json")) reads.emplace_back(&object, store.ReadRangesAsync(object.path, {{0, object.size}}, ctx));
+  }
+  for (auto& [object, future] : reads) {
+    Result<std::vector<Bytes>> parts = future.Get(ctx);
+    Result<Bytes> bytes = parts.ok() ? Result<Bytes>((*parts)[0]) : parts.status();
+    // Written anew since it was listed.
+    if (!parts.ok() && parts.status().Is(StatusCode::kCorruption)) bytes = store.ReadAll(object->path, ctx);
+    if (!bytes.ok()) {
+      if (bytes.status().Is(StatusCode::kNotFound)) continue;  // deleted meanwhile
+      return bytes.status();
+    }
+    LANCEFS_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(*bytes, object->path));
+    const size_t start = object->path.rfind('/') + 1;
+    LANCEFS_ASSIGN_OR_RETURN(std::string name, PercentDecode(object->path.substr(start, object->path.size() - start - 5)));
+    visit(std::move(name), json);
+  }
+  return Status::OK();
+}
+
 }  // namespace
 
 // What the versions of one dataset share. Opened files are kept for their metadata; the least
@@ -317,17 +341,9 @@ Result<std::map<std::string, TagInfo>> Dataset::ListTags(const OpContext& ctx) c
   request.prefix = Join(root_, "_refs/tags/");
   LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store_->List(request, ctx));
   std::map<std::string, TagInfo> tags;
-  for (const ObjectMeta& object : listing.objects) {
-    std::string name = object.path.substr(request.prefix.size());
-    if (!name.ends_with(".json")) continue;
-    name.resize(name.size() - 5);
-    const Result<TagInfo> tag = ReadTag(*store_, object.path, ctx);
-    if (tag.ok()) {
-      tags[name] = *tag;
-    } else if (!tag.status().Is(StatusCode::kNotFound)) {  // deleted meanwhile
-      return tag.status();
-    }
-  }
+  LANCEFS_RETURN_NOT_OK(ForEachRef(*store_, listing, ctx, [&](std::string name, const nlohmann::json& json) {
+    tags[std::move(name)] = TagInfo{TextOr(json, "branch"), NumberOr(json, "version")};
+  }));
   return tags;
 }
 
@@ -336,19 +352,9 @@ Result<std::map<std::string, BranchInfo>> Dataset::ListBranches(const OpContext&
   request.prefix = Join(root_, "_refs/branches/");
   LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store_->List(request, ctx));
   std::map<std::string, BranchInfo> branches;
-  for (const ObjectMeta& object : listing.objects) {
-    std::string name = object.path.substr(request.prefix.size());
-    if (!name.ends_with(".json")) continue;
-    name.resize(name.size() - 5);
-    LANCEFS_ASSIGN_OR_RETURN(std::string decoded, PercentDecode(name));
-    const Result<Bytes> bytes = store_->ReadAll(object.path, ctx);
-    if (!bytes.ok()) {
-      if (bytes.status().Is(StatusCode::kNotFound)) continue;
-      return bytes.status();
-    }
-    LANCEFS_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJson(*bytes, object.path));
-    branches[decoded] = BranchInfo{TextOr(json, "parentBranch"), NumberOr(json, "parentVersion")};
-  }
+  LANCEFS_RETURN_NOT_OK(ForEachRef(*store_, listing, ctx, [&](std::string name, const nlohmann::json& json) {
+    branches[std::move(name)] = BranchInfo{TextOr(json, "parentBranch"), NumberOr(json, "parentVersion")};
+  }));
   return branches;
 }
 

@@ -96,6 +96,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
 
   const std::shared_ptr<ObjectStore>& store() const { return store_; }
   const std::string& path() const { return path_; }  // of this branch's directory
+  const std::string& root() const { return root_; }  // of main's
   // "<path>/<name>" or just `name` at the store's root.
   std::string ObjectPath(const std::string& name) const;
 

@@ -28,6 +28,8 @@ namespace lancefs {
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
+// What a LOOKUP may wait for I/O (RULES 20).
+inline constexpr auto kLookupDeadline = std::chrono::seconds(1);
 inline constexpr std::string_view kRowsPrefix = "rows.";
 // Listed in every directory that has rows; the other formats exist on lookup (RULES 8).
 inline constexpr std::array<std::string_view, 3> kListedRows = {"rows.jsonl", "rows.csv", "rows.parquet"};
@@ -147,10 +149,14 @@ class BindingCache {
 };
 
 // The families; `path` is the directory's own, for messages.
+NodePtr MakeColumnsDirectory(const View& view, const std::string& path);
+NodePtr MakeIndicesDirectory(const View& view, const std::string& path);
 NodePtr MakeQueryDirectory(const View& view, const std::string& path);
 NodePtr MakeFragmentsDirectory(const View& view, const std::string& path);
 NodePtr MakeVersionsDirectory(const View& view, const std::string& path);
 NodePtr MakeRawDirectory(const View& view, const std::string& path);
+NodePtr MakeTagsDirectory(const View& view, const std::string& path);
+NodePtr MakeBranchesDirectory(const View& view, const std::string& path);
 NodePtr MakeRowsDirectory(const View& view, const std::string& path);
 NodePtr MakeStatusDirectory(const std::shared_ptr<Mount>& mount, const std::string& path);
 std::string StatusKey(const Mount& mount);

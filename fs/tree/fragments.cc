@@ -22,7 +22,7 @@ class FilesDirectory : public ViewDirectory {
     LANCEFS_ASSIGN_OR_RETURN(const pb::DataFragment* fragment, Find(*dataset));
     for (const pb::DataFile& file : fragment->files()) {
       if (DataFileName(file) != name && file.path() != name) continue;
-      LANCEFS_ASSIGN_OR_RETURN(Place place, PlaceOf(*dataset, file));
+      LANCEFS_ASSIGN_OR_RETURN(RawFile::Place place, PlaceOf(*dataset, file));
       uint64_t size = file.file_size_bytes();
       if (size == 0) {  // written by an old version: the manifest does not say
         if (!scope.may_wait) return Status::Unavailable("the object's size has to be asked for");
@@ -31,9 +31,8 @@ class FilesDirectory : public ViewDirectory {
         size = meta->size;
       }
       const std::string key = Key(file);
-      return Child{
-          Make<RawFile>(key, mount_, key, JoinPath(path(), name), place.store, place.object, size, dataset->timestamp_ns()),
-          view_.entry_timeout()};
+      return Child{Make<RawFile>(key, mount_, key, JoinPath(path(), name), place, size, dataset->timestamp_ns()),
+                   view_.entry_timeout()};
     }
     return NoSuch(name);
   }
@@ -47,21 +46,16 @@ class FilesDirectory : public ViewDirectory {
   }
 
  private:
-  struct Place {
-    std::shared_ptr<ObjectStore> store;
-    std::string object;
-  };
-
   // Data files are never overwritten: their identity needs no version.
   std::string Key(const pb::DataFile& file) const {
     return view_.table->key() + "|file|" + (file.has_base_id() ? std::to_string(file.base_id()) : "") + "|" + file.path();
   }
 
-  static Result<Place> PlaceOf(const Dataset& dataset, const pb::DataFile& file) {
+  static Result<RawFile::Place> PlaceOf(const Dataset& dataset, const pb::DataFile& file) {
     std::optional<uint32_t> base;
     if (file.has_base_id()) base = file.base_id();
     LANCEFS_ASSIGN_OR_RETURN(ResolvedBase directory, dataset.Directory(base, "data"));
-    return Place{directory.store, directory.path.empty() ? file.path() : directory.path + "/" + file.path()};
+    return RawFile::Place{directory.store, directory.path.empty() ? file.path() : directory.path + "/" + file.path()};
   }
 
   Result<const pb::DataFragment*> Find(const Dataset& dataset) const {

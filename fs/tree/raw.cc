@@ -10,7 +10,6 @@
 namespace lancefs {
 namespace {
 
-constexpr auto kLookupDeadline = std::chrono::seconds(1);
 // How long a name that was listed is believed in without another LIST: what Lance writes is never changed, only removed.
 constexpr auto kListedAge = std::chrono::seconds(60);
 
@@ -88,9 +87,9 @@ class RawDirectory : public Directory {
     }
     const ObjectMeta& object = listing.files.at(name);
     const std::string key = FileKey(object);
-    return Child{
-        Make<RawFile>(key, mount_, key, child_path, mount_->options.store, object.path, object.size, object.last_modified_ns),
-        mount_->refresh_seconds()};
+    return Child{Make<RawFile>(key, mount_, key, child_path, RawFile::Place{mount_->options.store, object.path}, object.size,
+                               object.last_modified_ns),
+                 mount_->refresh_seconds()};
   }
 
   const std::string prefix_;

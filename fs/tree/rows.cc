@@ -8,8 +8,6 @@
 namespace lancefs {
 namespace {
 
-constexpr auto kLookupDeadline = std::chrono::seconds(1);
-
 // A cell; the row that it is of was read before, so its size is known.
 class CellFile : public Node {
  public:
@@ -61,11 +59,17 @@ class RowDirectory : public ViewDirectory {
     soon.ctx = scope.ctx.WithTimeout(kLookupDeadline);
     LANCEFS_ASSIGN_OR_RETURN(auto row, mount_->rows().Get(row_key, dataset, offset_, soon.ctx, soon.may_wait));
     const RowCell& cell = row->cells[*column];
-    if (!cell.bytes) return Status::NotFound("/" + path() + "/" + name + " is null");
+    if (cell.is_null()) return Status::NotFound("/" + path() + "/" + name + " is null");
     const std::string listed = CellName(dataset->schema().fields[*column]);
     const std::string key = row_key + "/" + listed;
-    NodePtr node =
-        Make<CellFile>(key, mount_, key, JoinPath(path(), listed), row_key, dataset, offset_, *column, cell.bytes->size());
+    const std::string cell_path = JoinPath(path(), listed);
+    NodePtr node;
+    if (cell.place) {
+      node = Make<RawFile>(key, mount_, key, cell_path, RawFile::Place{cell.place->store, cell.place->path, cell.place->offset},
+                           cell.size(), dataset->timestamp_ns(), RawFile::Reads::kParts);
+    } else {
+      node = Make<CellFile>(key, mount_, key, cell_path, row_key, dataset, offset_, *column, cell.size());
+    }
     return Child{node, view_.entry_timeout()};
   }
 
@@ -76,7 +80,7 @@ class RowDirectory : public ViewDirectory {
     LANCEFS_ASSIGN_OR_RETURN(auto row, mount_->rows().Get(row_key, dataset, offset_, scope.ctx, scope.may_wait));
     std::vector<DirEntry> entries;
     for (size_t i = 0; i < row->cells.size(); ++i) {
-      if (!row->cells[i].bytes) continue;
+      if (row->cells[i].is_null()) continue;
       const std::string listed = CellName(dataset->schema().fields[i]);
       entries.push_back(Entry(listed, row_key + "/" + listed, S_IFREG));
     }

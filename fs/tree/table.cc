@@ -21,10 +21,14 @@ bool Everywhere(const View&) { return true; }
 bool InLiveTrees(const View& view) { return view.live(); }
 bool AtTheTop(const View& view) { return view.top(); }
 constexpr Folder kFolders[] = {
-    {"rows", MakeRowsDirectory, Everywhere},
+    {"rows", MakeRowsDirectory, Everywhere},        //
+    {"columns", MakeColumnsDirectory, Everywhere},  //
     {"fragments", MakeFragmentsDirectory, Everywhere},
-    {"query", MakeQueryDirectory, Everywhere},
+    {"indices", MakeIndicesDirectory, Everywhere},  //
+    {"query", MakeQueryDirectory, Everywhere},      //
     {"versions", MakeVersionsDirectory, InLiveTrees},
+    {"tags", MakeTagsDirectory, AtTheTop},          //
+    {"branches", MakeBranchesDirectory, AtTheTop},  //
     {"raw", MakeRawDirectory, AtTheTop},
 };
 
@@ -132,6 +136,8 @@ Result<Child> TableDirectory::LookupText(const std::string& name, const DatasetP
       extra.latest_version = newest ? newest->version() : dataset->version();
       LANCEFS_ASSIGN_OR_RETURN(auto tags, table->Tags(scope));
       extra.tags = *tags;
+      LANCEFS_ASSIGN_OR_RETURN(auto branches, table->Branches(scope));
+      extra.branches = *branches;
       return InfoJson(*dataset, extra);
     };
     node = Make<LoadedFile>(key, mount_, key, file_path, time, load);
