@@ -302,9 +302,13 @@ std::shared_ptr<arrow::Field> Field::ToArrow() const {
   if (!metadata.empty()) {
     std::vector<std::string> keys;
     std::vector<std::string> values;
+    // Some old writers left the name of the text form on columns that hold the binary one.
+    const auto jsonb = [&](const auto& key, const auto& value) {
+      return logical_type == "json" && key == kExtensionName && value == "arrow.json";
+    };
     for (const auto& [key, value] : metadata) {
       keys.push_back(key);
-      values.push_back(value);
+      values.push_back(jsonb(key, value) ? "lance.json" : value);
     }
     arrow_metadata = arrow::key_value_metadata(std::move(keys), std::move(values));
   }

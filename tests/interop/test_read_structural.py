@@ -409,3 +409,41 @@ def test_foreign_files(tmp_path, path):
         if have.type != expect.type:
             have = have.cast(expect.type)
         assert equal(have, expect), f"{path} {name}"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_types_that_no_page_can_hold_are_null(version, tmp_path):
+    """The writer takes packed structs of lists and fixed-size lists of strings as long as all rows are null."""
+    lists = pa.struct([pa.field("l", pa.list_(pa.int16())), pa.field("i", pa.int64())])
+    table = pa.table(
+        [pa.nulls(5, lists), pa.array(range(5))],
+        schema=pa.schema([pa.field("p", lists, metadata={"packed": "true"}), pa.field("i", pa.int64())]))
+    write(tmp_path / "packed.lance", table, version)
+    check(tmp_path / "packed.lance", table, "packed struct with a list")
+    if version == "2.2":
+        texts = pa.list_(pa.list_(pa.large_utf8(), 5))
+        table = pa.table({"f": pa.nulls(5, texts), "i": range(5)})
+        write(tmp_path / "texts.lance", table, version)
+        check(tmp_path / "texts.lance", table, "fixed-size lists of texts")
+        # Rows that are not null, of items that are: the page has their validity and no values.
+        items = pa.FixedSizeListArray.from_arrays(pa.nulls(15, pa.utf8()), type=pa.list_(pa.utf8(), 3), mask=pa.array([False, True] * 2 + [False]))
+        write(tmp_path / "items.lance", pa.table({"s": pa.StructArray.from_arrays([items], ["f"])}), version)
+        check(tmp_path / "items.lance", pa.table({"s": pa.StructArray.from_arrays([items], ["f"])}), "fixed-size lists of null texts")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_structs_without_fields(version, tmp_path):
+    """They are not null where what is around them is not; packed ones are null, as pylance reads them."""
+    empty = pa.struct([])
+    inner = pa.StructArray.from_arrays([pa.array([1, None, 3, 4]), pa.nulls(4, empty)], ["x", "e"], mask=pa.array([False, True, False, True]))
+    write(tmp_path / "t.lance", pa.table({"s": inner}), version)
+    want = LanceFileReader(str(tmp_path / "t.lance")).read_all().to_table()
+    assert want.column("s").to_pylist() == [{"x": 1, "e": {}}, None, {"x": 3, "e": {}}, None]
+    check(tmp_path / "t.lance", want, "empty structs")
+    alone = pa.StructArray.from_arrays([pa.nulls(4, empty)], ["e"], mask=pa.array([True, True, False, True]))
+    write(tmp_path / "a.lance", pa.table({"s": alone}), version)
+    want = LanceFileReader(str(tmp_path / "a.lance")).read_all().to_table()
+    assert want.column("s").null_count == 0  # the reference's way
+    check(tmp_path / "a.lance", want, "a struct of an empty struct")
+    write(tmp_path / "p.lance", pa.table([pa.array([{}] * 4, empty)], schema=pa.schema([pa.field("p", empty, metadata={"packed": "true"})])), version)
+    check(tmp_path / "p.lance", pa.table({"p": pa.nulls(4, empty)}), "packed empty structs")

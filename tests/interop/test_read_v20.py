@@ -350,3 +350,8 @@ def test_files_of_other_writers(file, tmp_path):
     except Exception as error:  # the judge itself cannot read it
         pytest.skip(f"pylance: {error}")
     check_file(file, want, tmp_path)
+
+
+def test_fixed_size_lists_of_nulls(tmp_path):
+    kind = pa.list_(pa.null(), 4)
+    check(pa.table({"f": pa.FixedSizeListArray.from_arrays(pa.nulls(400), type=kind, mask=pa.array([i % 3 == 0 for i in range(100)])), "i": range(100)}), tmp_path)

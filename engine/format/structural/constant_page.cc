@@ -4,6 +4,7 @@
 // for all that are not null; with levels where there is structure.
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <string>
 
 #include "engine/format/structural/page_read.h"
@@ -49,11 +50,15 @@ class ConstantRead final : public PageRead {
 Status ConstantRead::Init(const pb::v21::ConstantLayout& layout) {
   const size_t buffers = page().buffers.size();
   const bool bare = !layout.has_inline_value() && buffers == 0;
-  // An empty struct's page says only that there are rows.
-  no_structure_ = context_.shape.kind == ShapeKind::kEmptyStruct && bare;
-  if (!no_structure_) {
-    LANCEFS_ASSIGN_OR_RETURN(layers_, PageLayers::Make(layout.layers(), context_.path));
+  // An empty struct's page says only that there are rows: its levels, which stand there where all rows are null, are left
+  // out of account as the reference does.
+  const bool lists = std::any_of(context_.path.begin(), context_.path.end(), [](const PathStep& step) { return step.list; });
+  no_structure_ = context_.shape.kind == ShapeKind::kEmptyStruct && !layout.has_inline_value() && (bare || !lists);
+  if (no_structure_) {
+    state_ = std::make_shared<ConstantState>();
+    return Status::OK();
   }
+  LANCEFS_ASSIGN_OR_RETURN(layers_, PageLayers::Make(layout.layers(), context_.path));
   if (layout.has_rep_compression()) {
     LANCEFS_ASSIGN_OR_RETURN(rep_codec_, BlockCodec::Make(layout.rep_compression()));
   }
@@ -72,9 +77,9 @@ Status ConstantRead::Init(const pb::v21::ConstantLayout& layout) {
     has_levels_ = buffers >= 2;
     has_value_ = value_in_buffer_ = buffers == 1 || buffers == 3;
   }
-  if (!no_structure_ && !has_levels_ && layers_.max_rep > 0 && page().length > 0)
+  if (!has_levels_ && layers_.max_rep > 0 && page().length > 0)
     return Status::Corruption("a constant page of lists has no levels");
-  if (bare && !no_structure_ && layers_.max_def == 0 && context_.shape.kind != ShapeKind::kNull) {
+  if (bare && layers_.max_def == 0 && context_.shape.type->id() != arrow::Type::NA) {
     return Status::Corruption("a constant page without a value has no nulls");
   }
   if (has_value_ && context_.shape.kind == ShapeKind::kDictionary) {

@@ -3,6 +3,7 @@
 
 #include <arrow/array/array_dict.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
 #include <arrow/util/bit_util.h>
 
 #include <algorithm>
@@ -31,6 +32,17 @@ Status ByteSpan(const VariableChunk& chunk, uint64_t first, uint64_t count, uint
   return Status::OK();
 }
 
+// No page can hold values of such a type as one column; the writer takes it as long as all rows are null.
+LeafShape NullsOnly(const std::shared_ptr<arrow::DataType>& type) {
+  LeafShape shape;
+  shape.type = type;
+  return shape;
+}
+
+bool HasFixedItems(const arrow::DataType& item) {
+  return arrow::is_fixed_width(item.id()) && item.id() != arrow::Type::DICTIONARY;
+}
+
 Result<LeafShape> ListShape(const std::shared_ptr<arrow::DataType>& type) {
   LeafShape shape;
   shape.kind = ShapeKind::kFixedSizeList;
@@ -45,9 +57,8 @@ Result<LeafShape> ListShape(const std::shared_ptr<arrow::DataType>& type) {
     shape.list_items.push_back(items);
     inner = list.value_type().get();
   }
-  if (!arrow::is_fixed_width(inner->id()) || inner->id() == arrow::Type::DICTIONARY) {
-    return Status::NotSupported("values of type " + type->ToString() + " are not supported");
-  }
+  // Of other items no page holds values: the writer takes them as long as all items are null.
+  if (!HasFixedItems(*inner)) return shape;
   shape.row_bits = items * static_cast<uint64_t>(static_cast<const arrow::FixedWidthType&>(*inner).bit_width());
   return shape;
 }
@@ -79,6 +90,7 @@ Result<LeafShape> LeafShape::Make(const std::shared_ptr<arrow::DataType>& type, 
       shape.kind = type->num_fields() == 0 ? ShapeKind::kEmptyStruct : ShapeKind::kPackedStruct;
       for (const auto& field : type->fields()) {
         LANCEFS_ASSIGN_OR_RETURN(LeafShape child, Make(field->type(), depth + 1));
+        if (child.kind == ShapeKind::kNull && field->type()->id() != arrow::Type::NA) return NullsOnly(type);
         shape.row_bits += child.row_bits;
         shape.children.push_back(std::move(child));
       }
@@ -86,8 +98,7 @@ Result<LeafShape> LeafShape::Make(const std::shared_ptr<arrow::DataType>& type, 
     }
     default: break;
   }
-  if (!arrow::is_fixed_width(type->id()))
-    return Status::NotSupported("values of type " + type->ToString() + " are not supported");
+  if (!arrow::is_fixed_width(type->id())) return NullsOnly(type);
   shape.kind = ShapeKind::kFixed;
   shape.row_bits = static_cast<uint64_t>(static_cast<const arrow::FixedWidthType&>(*type).bit_width());
   return shape;
@@ -481,7 +492,7 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::Finish(BitmapValues* validity)
   const auto count = static_cast<int64_t>(count_);
   const auto nulls = static_cast<int64_t>(validity->null_count());
   switch (shape_.kind) {
-    case ShapeKind::kNull: return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {nullptr}, count));
+    case ShapeKind::kNull: return FinishNulls(validity);
     case ShapeKind::kFixed:
       return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {validity->Finish(), rows_.Finish()}, nulls));
     case ShapeKind::kVariable: {
@@ -492,8 +503,9 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::Finish(BitmapValues* validity)
     }
     case ShapeKind::kFixedSizeList: return FinishFixedSizeList(validity);
     case ShapeKind::kDictionary: return FinishDictionary(validity);
-    case ShapeKind::kPackedStruct:
-    case ShapeKind::kEmptyStruct: break;
+    // Its levels only tell about what is around it: without children there is nothing that could be null.
+    case ShapeKind::kEmptyStruct: return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {nullptr}, 0));
+    case ShapeKind::kPackedStruct: break;
   }
   std::vector<std::shared_ptr<arrow::ArrayData>> children;
   for (LeafValues& child : children_) {
@@ -503,6 +515,12 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::Finish(BitmapValues* validity)
     children.push_back(array->data());
   }
   return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {validity->Finish()}, std::move(children), nulls));
+}
+
+Result<std::shared_ptr<arrow::Array>> LeafValues::FinishNulls(BitmapValues* validity) {
+  if (shape_.type->id() != arrow::Type::NA && validity->null_count() != count_)
+    return Status::Corruption("values of type " + shape_.type->ToString() + " that are not null in a page without values");
+  return FromArrow(arrow::MakeArrayOfNull(shape_.type, static_cast<int64_t>(count_)));
 }
 
 Result<std::shared_ptr<arrow::Array>> LeafValues::FinishFixedSizeList(BitmapValues* validity) {
@@ -518,7 +536,10 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::FinishFixedSizeList(BitmapValu
     const auto length = static_cast<int64_t>(layer == 0 ? count_ : count_ * shape_.list_items[layer - 1]);
     if (valid->length() != static_cast<uint64_t>(length)) return Status::Corruption("item validity is missing");
     const auto nulls = static_cast<int64_t>(valid->null_count());
-    if (data == nullptr) {
+    if (data == nullptr && !HasFixedItems(*types[layer])) {
+      LANCEFS_ARROW_ASSIGN(const auto items, arrow::MakeArrayOfNull(types[layer], length));
+      data = items->data();
+    } else if (data == nullptr) {
       data = arrow::ArrayData::Make(types[layer], length, {valid->Finish(), rows_.Finish()}, nulls);
     } else {
       data = arrow::ArrayData::Make(types[layer], length, {valid->Finish()}, {std::move(data)}, nulls);

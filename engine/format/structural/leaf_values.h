@@ -104,6 +104,7 @@ class LeafValues {
   Status AppendLookupsVariable(const Block& block, const uint32_t* indices, uint64_t count);
   Status AppendLookupsFixed(const Block& block, const uint32_t* indices, uint64_t count);
   Result<std::shared_ptr<arrow::Array>> FinishDictionary(BitmapValues* validity);
+  Result<std::shared_ptr<arrow::Array>> FinishNulls(BitmapValues* validity);
   Result<std::shared_ptr<arrow::Array>> FinishFixedSizeList(BitmapValues* validity);
 
   LeafShape shape_;

@@ -43,6 +43,7 @@ Result<uint64_t> BitsOf(const arrow::DataType& type, int depth) {
       return Status::NotSupported("the type " + type.ToString() + " is too wide");
     return item_bits * size;
   }
+  if (type.id() == arrow::Type::NA) return uint64_t{0};
   if (!arrow::is_fixed_width(type.id()) || type.id() == arrow::Type::DICTIONARY || type.id() == arrow::Type::EXTENSION) {
     return Status::NotSupported("the type " + type.ToString() + " has no fixed width");
   }
@@ -221,6 +222,8 @@ class FixedReader : public Reader {
         LANCEFS_ASSIGN_OR_RETURN(data, Unpack(shape_.leaf(), values->data(), RowBytes(), length));
         data->buffers[0] = validity;
         data->null_count = nulls;
+      } else if (shape_.leaf()->id() == arrow::Type::NA) {
+        data = arrow::ArrayData::Make(shape_.leaf(), length, {nullptr}, length);
       } else {
         data = arrow::ArrayData::Make(shape_.levels[level], length, {validity, values}, nulls);
       }
@@ -315,6 +318,7 @@ class FixedReader : public Reader {
       LANCEFS_ASSIGN_OR_RETURN(const uint64_t bits, BitsOf(*type, 0));
       return Unpack(type, values->data(), bits / 8, length);
     }
+    if (type->id() == arrow::Type::NA) return arrow::ArrayData::Make(type, length, {nullptr}, length);
     return arrow::ArrayData::Make(type, length, {nullptr, values}, 0);
   }
 

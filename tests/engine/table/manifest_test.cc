@@ -110,6 +110,21 @@ TEST(Schema, LogicalTypesRoundTrip) {
   }
 }
 
+TEST(Schema, JsonOfOldWritersIsTheBinaryFormWhateverItsNameSays) {
+  google::protobuf::RepeatedPtrField<pb::Field> fields;
+  pb::Field* field = fields.Add();
+  field->set_name("j");
+  field->set_parent_id(-1);
+  field->set_logical_type("json");
+  (*field->mutable_metadata())["ARROW:extension:name"] = "arrow.json";
+  const auto schema = SchemaFromProto(fields, {});
+  ASSERT_TRUE(schema.ok()) << schema.status().ToString();
+  const auto column = schema->ToArrow()->field(0);
+  EXPECT_EQ(column->type()->id(), arrow::Type::LARGE_BINARY);
+  EXPECT_EQ(column->metadata()->Get("ARROW:extension:name").ValueOr(""), "lance.json");
+  EXPECT_EQ(schema->fields[0].metadata.at("ARROW:extension:name"), "arrow.json");  // what is written back
+}
+
 TEST(Schema, RefusesWhatLanceRefuses) {
   for (const auto& schema : {arrow::schema({arrow::field("a.b", arrow::int8())}),
                              arrow::schema({arrow::field("a", arrow::int8()), arrow::field("a", arrow::int8())}),
