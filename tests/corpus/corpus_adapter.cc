@@ -2,8 +2,12 @@
 //
 // The engine behind the batch protocol of the corpus checker: one JSON request a line on stdin
 // ({"op":"read"|"info"|"append"|"tables"|"search", "dataset":path, ...}); answer: a line
-// {"ok":true,"lines":N} and N lines, or {"ok":false,"error":"..."}.
+// {"ok":true,"lines":N} and N lines, or {"ok":false,"error":"..."}. For the generated tests also "take" (offsets in "take", any
+// order; "read" with "take" gives them in the order of the dataset) and "render" ("dataset" is an Arrow stream, shown as JSON
+// Lines).
 #include <arrow/api.h>
+#include <arrow/io/file.h>
+#include <arrow/ipc/reader.h>
 
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -58,10 +62,36 @@ Result<std::string> Read(const json& request) {
   if (request.contains("limit") && !request["limit"].is_null()) options.limit = request["limit"].get<uint64_t>();
   if (request.contains("offset") && !request["offset"].is_null()) options.offset = request["offset"].get<uint64_t>();
   options.with_row_id = request.value("with_row_id", false);
+  if (request.contains("take")) options.take = request["take"].get<std::vector<uint64_t>>();
   LANCEFS_ASSIGN_OR_RETURN(auto stream, Scan(dataset, options));
   std::string out;
   while (true) {
     LANCEFS_ASSIGN_OR_RETURN(auto batch, stream->Next(OpContext()));
+    if (batch == nullptr) return out;
+    LANCEFS_RETURN_NOT_OK(RenderJsonl(*batch, &out));
+  }
+}
+
+Result<std::string> TakeRows(const json& request) {
+  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenFor(request));
+  const auto columns = request.at("select").get<std::vector<std::string>>();
+  LANCEFS_ASSIGN_OR_RETURN(const auto batch,
+                           Take(dataset, request.at("take").get<std::vector<uint64_t>>(), columns, OpContext()));
+  std::string out;
+  LANCEFS_RETURN_NOT_OK(RenderJsonl(*batch, &out));
+  return out;
+}
+
+Result<std::string> Render(const json& request) {
+  const auto file = arrow::io::ReadableFile::Open(request.at("dataset").get<std::string>());
+  if (!file.ok()) return Status::InvalidArgument(file.status().ToString());
+  const auto reader = arrow::ipc::RecordBatchStreamReader::Open(*file);
+  if (!reader.ok()) return Status::InvalidArgument(reader.status().ToString());
+  std::string out;
+  std::shared_ptr<arrow::RecordBatch> batch;
+  while (true) {
+    const arrow::Status status = (*reader)->ReadNext(&batch);
+    if (!status.ok()) return Status::InvalidArgument(status.ToString());
     if (batch == nullptr) return out;
     LANCEFS_RETURN_NOT_OK(RenderJsonl(*batch, &out));
   }
@@ -138,6 +168,8 @@ Result<std::string> Answer(const std::string& line) {
   try {
     if (op == "read") return Read(request);
     if (op == "info") return Info(request);
+    if (op == "take") return TakeRows(request);
+    if (op == "render") return Render(request);
     if (op == "append") return Append(request);
     if (op == "tables") return Tables(request);
   } catch (const json::exception& error) {

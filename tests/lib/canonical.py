@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import struct
+import uuid
 
 import pyarrow as pa
 
@@ -50,8 +51,12 @@ def single(value):
 
 
 def date(days):
-    # Years that datetime cannot hold are not made by the tests that use this.
-    return '"%s"' % (datetime.date(1970, 1, 1) + datetime.timedelta(days=days)).isoformat()
+    # The calendar repeats after 400 years of 146,097 days, which datetime's years are moved by.
+    eras = (days + 719162) // 146097
+    day = datetime.date(1970, 1, 1) + datetime.timedelta(days=days - eras * 146097)
+    year = day.year + eras * 400
+    sign = "" if 0 <= year <= 9999 else "-" if year < 0 else "+"
+    return '"%s%04d-%02d-%02d"' % (sign, abs(year), day.month, day.day)
 
 
 def _clock(value, unit):
@@ -74,7 +79,7 @@ def column(array):
     kind = array.type
     types = pa.types
     if isinstance(array, pa.ExtensionArray):
-        return column(array.storage)
+        return _extension(array)
     if types.is_null(kind):
         return ["null"] * len(array)
     if types.is_dictionary(kind):
@@ -95,6 +100,15 @@ def column(array):
     if types.is_list(kind) or types.is_large_list(kind):
         return _lists(array, column(array.values), array.offsets.to_pylist())
     return _leaf(array)
+
+
+def _extension(array):
+    name, cells = array.type.extension_name, array.storage.to_pylist()
+    if name == "arrow.uuid":
+        return ["null" if v is None else '"%s"' % uuid.UUID(bytes=v) for v in cells]
+    if name == "lance.bfloat16":
+        return ["null" if v is None else single(struct.unpack("<f", b"\0\0" + v)[0]) for v in cells]
+    return column(array.storage)
 
 
 def _lists(array, cells, offsets):
