@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/format/blob_descriptor.h"
 #include "fs/text.h"
 
 namespace lancefs {
@@ -43,8 +44,9 @@ Json MetadataJson(const std::map<std::string, std::string>& metadata) {
   return json;
 }
 
-Json FieldJson(const Field& field) {
+Json FieldJson(const Field& stored) {
   Json json;
+  const Field field = WithJsonText(stored);
   const std::shared_ptr<arrow::Field> arrow_field = field.ToArrow();
   json["id"] = field.id;
   json["name"] = field.name;
@@ -80,7 +82,8 @@ Json ArrowFieldJson(const arrow::Field& field, const Field* known) {
 }
 
 void FieldText(const Field& field, int depth, std::string* out) {
-  *out += std::string(static_cast<size_t>(depth) * 2, ' ') + field.name + ": " + field.ToArrow()->type()->ToString();
+  *out +=
+      std::string(static_cast<size_t>(depth) * 2, ' ') + field.name + ": " + WithJsonText(field).ToArrow()->type()->ToString();
   if (!field.nullable) *out += " not null";
   *out += "  [id " + std::to_string(field.id) + "]\n";
   for (const auto& [key, value] : field.metadata) {
@@ -237,7 +240,7 @@ std::string SchemaJson(const arrow::Schema& schema, const Schema& dataset_schema
   json["fields"] = Json::array();
   for (const auto& field : schema.fields()) {
     const Field* known = dataset_schema.Find(field->name());
-    const bool same = known && known->ToArrow()->type()->Equals(*field->type());
+    const bool same = known && ShownField(*known).ToArrow()->type()->Equals(*field->type());
     json["fields"].push_back(ArrowFieldJson(*field, same ? known : nullptr));
   }
   json["metadata"] = Json::object();

@@ -119,6 +119,24 @@ bool HasVariableData(const arrow::DataType& type) {
                      [](const auto& field) { return HasVariableData(*field->type()); });
 }
 
+// Blobs of the newer kind, which may stand in objects that no size in the manifest counts.
+bool HasDistantBlobs(const Field& field) {
+  return (field.IsBlob() && field.type->id() == arrow::Type::STRUCT) ||
+         std::any_of(field.children.begin(), field.children.end(), HasDistantBlobs);
+}
+
+bool ShowsBlobs(const arrow::Field& field) {
+  if (field.metadata() != nullptr && field.metadata()->Contains("lance-encoding:blob")) return true;
+  return std::any_of(field.type()->fields().begin(), field.type()->fields().end(),
+                     [](const auto& child) { return ShowsBlobs(*child); });
+}
+
+bool ShowsDistantBlobs(const Dataset& dataset, const arrow::Schema& shown) {
+  const std::vector<Field>& fields = dataset.schema().fields;
+  return std::any_of(fields.begin(), fields.end(), HasDistantBlobs) &&
+         std::any_of(shown.fields().begin(), shown.fields().end(), [](const auto& field) { return ShowsBlobs(*field); });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ResultProducer>> MakeRowProducer(std::shared_ptr<const Dataset> dataset, const ScanOptions& options,
@@ -142,6 +160,9 @@ uint64_t EstimateResultBytes(const Dataset& dataset, const arrow::Schema& schema
     bytes += static_cast<unsigned __int128>(dataset.data_bytes()) * growth * kCompression;
     bytes += static_cast<unsigned __int128>(rows) * variable * growth * kShortValue;
   }
+  // More than anybody has, since an estimate must not be too small.
+  constexpr uint64_t kDistantBytes = 1ULL << 46;
+  if (rows > 0 && ShowsDistantBlobs(dataset, schema)) bytes += kDistantBytes;
   bytes += header;
   constexpr uint64_t kMost = (1ULL << 62);
   return bytes >= kMost ? kMost : (static_cast<uint64_t>(bytes) + 4095) / 4096 * 4096;

@@ -6,21 +6,29 @@
 namespace lancefs {
 namespace {
 
-// `field` with `replace` applied to the blobs in it and the types above them built anew.
-template <typename Replace>
-Field MapBlobFields(const Field& field, const Replace& replace) {
-  if (!HasBlobs(field)) return field;
+// `field` with `replace` applied to the leaves that `is_one` tells, and the types above them built anew.
+template <typename IsOne, typename Replace>
+Field MapLeaves(const Field& field, const IsOne& is_one, const Replace& replace) {
   Field mapped = field;
-  if (field.IsBlob()) {
+  if (is_one(field)) {
     mapped.children.clear();
     replace(&mapped);
     return mapped;
   }
-  for (Field& child : mapped.children) child = MapBlobFields(child, replace);
+  bool changed = false;
+  for (Field& child : mapped.children) {
+    Field replaced = MapLeaves(child, is_one, replace);
+    changed |= replaced.type != child.type;
+    child = std::move(replaced);
+  }
+  if (!changed) return field;
   Result<std::shared_ptr<arrow::DataType>> type = TypeFromLogical(mapped.logical_type, mapped.children);
   if (type.ok()) mapped.type = *type;  // it was built once already, with other leaves
   return mapped;
 }
+
+bool IsBlobField(const Field& field) { return field.IsBlob(); }
+bool IsJsonField(const Field& field) { return field.IsJson(); }
 
 }  // namespace
 
@@ -43,17 +51,33 @@ bool HasBlobs(const Field& field) {
 }
 
 Field WithBlobDescriptors(const Field& field) {
-  return MapBlobFields(field, [](Field* blob) { blob->type = BlobDescriptorType(); });
+  return MapLeaves(field, IsBlobField, [](Field* blob) { blob->type = BlobDescriptorType(); });
 }
 
 Field WithBlobBytes(const Field& field) {
-  return MapBlobFields(field, [](Field* blob) {
+  return MapLeaves(field, IsBlobField, [](Field* blob) {
     // The extension's storage is a struct that the bytes are not in; the older mark says the same of a binary column.
     blob->metadata.erase("ARROW:extension:name");
     blob->metadata.erase("ARROW:extension:metadata");
     blob->metadata["lance-encoding:blob"] = "true";
     blob->logical_type = "large_binary";
     blob->type = arrow::large_binary();
+  });
+}
+
+Field ShownField(const Field& field) { return WithJsonText(WithBlobBytes(field)); }
+
+std::shared_ptr<arrow::Schema> AppendSchema(const Schema& schema) {
+  Schema shown = schema;
+  for (Field& field : shown.fields) field = WithJsonText(field);
+  return shown.ToArrow();
+}
+
+Field WithJsonText(const Field& field) {
+  return MapLeaves(field, IsJsonField, [](Field* json) {
+    json->metadata["ARROW:extension:name"] = "arrow.json";
+    json->logical_type = "string";
+    json->type = arrow::utf8();
   });
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Blob columns as files store them: not the bytes but a descriptor of where they are. All generations
-// of the format are read into one form, that of blob v2 (docs/lance/file.md 3.7, 3.8).
+// Columns that are not stored as they are shown. Of blobs, files store a descriptor of where the bytes are;
+// all generations of the format are read into one form, that of blob v2 (docs/lance/file.md 3.7, 3.8).
+// Filters work on WithBlobBytes, users see ShownField.
 //
 // Thread safety: free functions.
 #pragma once
@@ -32,7 +33,14 @@ const std::shared_ptr<arrow::DataType>& BlobPlaceType();
 bool HasBlobs(const Field& field);
 // `field` with every blob in it as its descriptor: what MakeColumnRead reads of blobs.
 Field WithBlobDescriptors(const Field& field);
-// `field` with every blob in it as large_binary: what users read. Other fields come back unchanged.
+// `field` with every blob in it as large_binary: what filters see. Other fields come back unchanged.
 Field WithBlobBytes(const Field& field);
+
+// `field` with every JSON value in it as text (arrow.json): what schemas show.
+Field WithJsonText(const Field& field);
+// What rows that are appended look like.
+std::shared_ptr<arrow::Schema> AppendSchema(const Schema& schema);
+// Both: what a scan gives.
+Field ShownField(const Field& field);
 
 }  // namespace lancefs

@@ -46,7 +46,8 @@ inline constexpr uint64_t kFlagNonReusableFieldIds = 32768;
 // What we read, and what we may commit on top of.
 inline constexpr uint64_t kReadableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig |
                                            kFlagBasePaths | kFlagInlineTransactionOnly | kFlagCoveredIndex |
-                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage;
+                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage |
+                                           kFlagManagedBlobs;
 inline constexpr uint64_t kWritableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig |
                                            kFlagBasePaths | kFlagInlineTransactionOnly | kFlagCoveredIndex |
                                            kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage;

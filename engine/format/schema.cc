@@ -231,9 +231,14 @@ Result<Field> FieldFromArrow(const arrow::Field& arrow_field, int32_t* next_id, 
     type = extension.storage_type();
   }
   const auto extension_name = field.metadata.find(kExtensionName);
+  const bool is_string = arrow::is_string(type->id()) || type->id() == arrow::Type::STRING_VIEW;
   if (extension_name != field.metadata.end() &&
-      (extension_name->second == "arrow.json" || extension_name->second == "lance.json")) {
-    return Status::NotSupported("column '" + field.name + "': JSON columns cannot be created yet");
+      ((extension_name->second == "arrow.json" && is_string) ||
+       (extension_name->second == "lance.json" && type->id() == arrow::Type::LARGE_BINARY))) {
+    extension_name->second = "lance.json";
+    field.metadata.try_emplace(kExtensionMetadata, "");
+    field.logical_type = "json";
+    return field;
   }
   Result<std::string> logical = LogicalFromType(*type);
   if (!logical.ok()) return logical.status().WithContext("column '" + field.name + "'");
@@ -293,6 +298,13 @@ bool Field::IsBlob() const {
   if (logical_type == "blob" || Truthy(metadata, "lance-encoding:blob")) return true;
   const auto extension = metadata.find(kExtensionName);
   return extension != metadata.end() && extension->second == "lance.blob.v2";
+}
+
+bool Field::IsJson() const {
+  if (logical_type == "json") return true;
+  const auto extension = metadata.find(kExtensionName);
+  return extension != metadata.end() && extension->second == "lance.json" && type != nullptr &&
+         type->id() == arrow::Type::LARGE_BINARY;
 }
 
 bool Field::IsPhysicalLeaf() const { return children.empty() || IsPackedStruct() || IsBlob(); }

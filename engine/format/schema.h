@@ -44,6 +44,8 @@ struct Field {
   bool IsPackedStruct() const;
   // A blob column (v1: large_binary with lance-encoding:blob; v2: extension lance.blob.v2).
   bool IsBlob() const;
+  // Binary JSON (extension lance.json).
+  bool IsJson() const;
   // Owns a physical column in 2.1+ files: a leaf, a packed struct, a blob, an empty struct.
   bool IsPhysicalLeaf() const;
   // An Arrow field with the metadata, nested children included.

@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <map>
 
 #include "engine/rows/number_format.h"
 #include "engine/rows/text_escape.h"
@@ -31,6 +35,9 @@ int64_t SignedBigEndian(std::span<const uint8_t> bytes) {
   const int shift = 64 - 8 * static_cast<int>(bytes.size());
   return static_cast<int64_t>(BigEndian(bytes) << shift) >> shift;
 }
+void AppendBigEndian(uint64_t value, size_t bytes, std::string* out) {
+  for (size_t i = bytes; i-- > 0;) out->push_back(static_cast<char>(value >> (8 * i)));
+}
 // 10^n by squaring, in the order of the reference's powi, so that the last bit agrees.
 double PowerOfTen(int n) {
   double result = 1, base = 10;
@@ -41,6 +48,22 @@ double PowerOfTen(int n) {
   }
 }
 bool IsIntegerWidth(size_t n) { return n == 1 || n == 2 || n == 4 || n == 8; }
+
+// Value of 8, 16 or 32 bytes, then (in old data) the precision, then the scale; taken as a double, like the reference.
+std::optional<double> DecimalValue(std::span<const uint8_t> rest) {
+  const size_t n = rest.size();
+  const int scale = n == 0 ? 0 : rest[n - 1];
+  if (n == 9) return static_cast<double>(SignedBigEndian(rest.first(8))) / PowerOfTen(scale);
+  if (n == 17 || n == 18) {
+    const auto value =
+        static_cast<__int128>(static_cast<unsigned __int128>(BigEndian(rest.first(8))) << 64 | BigEndian(rest.subspan(8, 8)));
+    return static_cast<double>(value) / PowerOfTen(scale);
+  }
+  if (n != 33 && n != 34) return std::nullopt;
+  const auto value = arrow::Decimal256::FromBigEndian(rest.data(), 32);
+  if (!value.ok()) return std::nullopt;
+  return value->ToDouble(0) / PowerOfTen(scale);
+}
 
 class JsonbPrinter {
  public:
@@ -58,6 +81,8 @@ class JsonbPrinter {
       default: return Bad(bytes, "unknown kind of container");
     }
   }
+
+  Status Item(const JsonbItem& item) { return Value(static_cast<uint32_t>(item.type) << 28, item.bytes, 0, false); }
 
  private:
   enum class Kind { kScalar, kArray, kObject };
@@ -155,23 +180,10 @@ class JsonbPrinter {
     }
   }
 
-  // Value of 8, 16 or 32 bytes, then (in old data) the precision, then the scale; printed as a double, like the reference.
   Status Decimal(std::span<const uint8_t> bytes, std::span<const uint8_t> rest) {
-    const size_t n = rest.size();
-    const int scale = n == 0 ? 0 : rest[n - 1];
-    if (n == 9) {
-      Double(static_cast<double>(SignedBigEndian(rest.first(8))) / PowerOfTen(scale));
-    } else if (n == 17 || n == 18) {
-      const auto value =
-          static_cast<__int128>(static_cast<unsigned __int128>(BigEndian(rest.first(8))) << 64 | BigEndian(rest.subspan(8, 8)));
-      Double(static_cast<double>(value) / PowerOfTen(scale));
-    } else if (n == 33 || n == 34) {
-      auto value = arrow::Decimal256::FromBigEndian(rest.data(), 32);
-      if (!value.ok()) return Bad(bytes, "a decimal out of range");
-      Double(value->ToDouble(0) / PowerOfTen(scale));
-    } else {
-      return Bad(bytes, "a decimal of odd width");
-    }
+    const std::optional<double> value = DecimalValue(rest);
+    if (!value) return Bad(bytes, "a decimal of odd width");
+    Double(*value);
     return Status::OK();
   }
 
@@ -256,7 +268,128 @@ class JsonbPrinter {
   std::string* const out_;
 };
 
+Status Damaged(const char* what) { return Status::Corruption(std::string("binary JSON is damaged: ") + what); }
+
+// The entries of a container: `count` items, or keys and then values.
+class Entries {
+ public:
+  static Result<Entries> Make(std::span<const uint8_t> bytes, bool object) {
+    if (bytes.size() < 4) return Damaged("a container header is cut off");
+    Entries entries;
+    entries.bytes_ = bytes;
+    entries.count_ = static_cast<uint32_t>(BigEndian(bytes.first(4))) & kCountMask;
+    const size_t all = object ? 2 * entries.count_ : entries.count_;
+    if ((bytes.size() - 4) / 4 < all) return Damaged("entries are cut off");
+    entries.next_ = 4 + 4 * all;
+    return entries;
+  }
+  size_t count() const { return count_; }
+  // The item of entry `index`. REQUIRES: called for every entry in turn.
+  Result<JsonbItem> Next(size_t index) {
+    const auto entry = static_cast<uint32_t>(BigEndian(bytes_.subspan(4 + 4 * index, 4)));
+    const size_t length = entry & kLengthMask;
+    if (length > bytes_.size() - next_) return Damaged("an item is cut off");
+    JsonbItem item{static_cast<JsonbType>((entry & kTypeMask) >> 28), bytes_.subspan(next_, length)};
+    if (item.type > JsonbType::kExtension) return Damaged("unknown type of item");
+    if (item.type == JsonbType::kContainer && length < 4) return Damaged("a container header is cut off");
+    next_ += length;
+    return item;
+  }
+
+ private:
+  std::span<const uint8_t> bytes_;
+  size_t count_ = 0;
+  size_t next_ = 0;
+};
+
 }  // namespace
+
+Result<JsonbItem> JsonbRoot(std::span<const uint8_t> bytes) {
+  if (bytes.size() < 4) return Damaged("a container header is cut off");
+  const auto header = static_cast<uint32_t>(BigEndian(bytes.first(4)));
+  switch (header & kKindMask) {
+    case kArray:
+    case kObject: return JsonbItem{JsonbType::kContainer, bytes};
+    case kScalar: {
+      if (bytes.size() < 8) return Damaged("entries are cut off");
+      const auto entry = static_cast<uint32_t>(BigEndian(bytes.subspan(4, 4)));
+      const size_t length = entry & kLengthMask;
+      if (length > bytes.size() - 8) return Damaged("an item is cut off");
+      const auto type = static_cast<JsonbType>((entry & kTypeMask) >> 28);
+      if (type >= JsonbType::kContainer && type != JsonbType::kExtension) return Damaged("a container as a scalar");
+      return JsonbItem{type, bytes.subspan(8, length)};
+    }
+    default: return Damaged("unknown kind of container");
+  }
+}
+
+Result<std::vector<JsonbItem>> JsonbElements(const JsonbItem& array) {
+  LANCEFS_ASSIGN_OR_RETURN(Entries entries, Entries::Make(array.bytes, false));
+  std::vector<JsonbItem> items;
+  items.reserve(entries.count());
+  for (size_t i = 0; i < entries.count(); ++i) {
+    LANCEFS_ASSIGN_OR_RETURN(JsonbItem item, entries.Next(i));
+    items.push_back(item);
+  }
+  return items;
+}
+
+Result<std::vector<std::pair<std::string_view, JsonbItem>>> JsonbMembers(const JsonbItem& object) {
+  LANCEFS_ASSIGN_OR_RETURN(Entries entries, Entries::Make(object.bytes, true));
+  std::vector<std::pair<std::string_view, JsonbItem>> members(entries.count());
+  for (size_t i = 0; i < members.size(); ++i) {
+    LANCEFS_ASSIGN_OR_RETURN(const JsonbItem key, entries.Next(i));
+    if (key.type != JsonbType::kString) return Damaged("a key is no string");
+    members[i].first = key.text();
+  }
+  for (size_t i = 0; i < members.size(); ++i) {
+    LANCEFS_ASSIGN_OR_RETURN(members[i].second, entries.Next(members.size() + i));
+  }
+  return members;
+}
+
+Result<std::optional<JsonbItem>> JsonbMember(const JsonbItem& object, std::string_view name) {
+  LANCEFS_ASSIGN_OR_RETURN(const auto members, JsonbMembers(object));
+  for (const auto& [key, value] : members) {
+    if (key == name) return std::optional<JsonbItem>(value);
+  }
+  return std::optional<JsonbItem>();
+}
+
+Result<JsonbNumber> JsonbNumberOf(const JsonbItem& item) {
+  if (item.bytes.empty()) return Damaged("an empty number");
+  const auto rest = item.bytes.subspan(1);
+  switch (item.bytes[0]) {
+    case 0x00: return JsonbNumber(int64_t{0});
+    case 0x10: return JsonbNumber(std::numeric_limits<double>::quiet_NaN());
+    case 0x20: return JsonbNumber(std::numeric_limits<double>::infinity());
+    case 0x30: return JsonbNumber(-std::numeric_limits<double>::infinity());
+    case 0x40:
+      if (IsIntegerWidth(rest.size())) return JsonbNumber(SignedBigEndian(rest));
+      break;
+    case 0x50:
+      if (IsIntegerWidth(rest.size())) return JsonbNumber(BigEndian(rest));
+      break;
+    case 0x60:
+      if (rest.size() == 8) return JsonbNumber(std::bit_cast<double>(BigEndian(rest)));
+      break;
+    case 0x70:
+      if (const std::optional<double> value = DecimalValue(rest)) return JsonbNumber(*value);
+      break;
+    default: return Damaged("unknown kind of number");
+  }
+  return Damaged("a number of odd width");
+}
+
+Status AppendJsonbItemText(const JsonbItem& item, std::string* out) { return JsonbPrinter(item.bytes, out).Item(item); }
+
+void AppendJsonbDocument(const JsonbItem& item, std::string* out) {
+  if (item.type != JsonbType::kContainer) {
+    AppendBigEndian(kScalar, 4, out);
+    AppendBigEndian(static_cast<uint32_t>(item.type) << 28 | static_cast<uint32_t>(item.bytes.size()), 4, out);
+  }
+  out->append(item.text());
+}
 
 Status AppendJsonbText(std::span<const uint8_t> bytes, std::string* out) {
   if (bytes.empty()) {
@@ -276,5 +409,249 @@ Status AppendJsonbText(std::span<const uint8_t> bytes, std::string* out) {
   out->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   return Status::OK();
 }
+
+namespace {
+
+// Builds a document bottom-up: every container knows the lengths of its items before it is written.
+class JsonbBuilder {
+ public:
+  explicit JsonbBuilder(std::string_view text) : text_(text) {}
+
+  Status Document(std::string* out) {
+    Value value;
+    LANCEFS_RETURN_NOT_OK(Parse(&value, 0));
+    SkipBlanks();
+    if (at_ != text_.size()) return Bad("text behind the value");
+    AppendJsonbDocument({value.type, {reinterpret_cast<const uint8_t*>(value.bytes.data()), value.bytes.size()}}, out);
+    return Status::OK();
+  }
+
+ private:
+  struct Value {
+    JsonbType type = JsonbType::kNull;
+    std::string bytes;
+  };
+
+  void SkipBlanks() {
+    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+  }
+  bool Take(char c) {
+    SkipBlanks();
+    if (at_ >= text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  Status Bad(const char* what) const {
+    return Status::InvalidArgument("invalid JSON at byte " + std::to_string(at_) + ": " + what);
+  }
+
+  Status Parse(Value* out, int depth) {
+    if (depth > kMaxDepth) return Bad("nested too deeply");
+    SkipBlanks();
+    if (at_ >= text_.size()) return Bad("a value is missing");
+    switch (text_[at_]) {
+      case '{': return Object(out, depth);
+      case '[': return Array(out, depth);
+      case '"': out->type = JsonbType::kString; return String(&out->bytes);
+      case 't': return Word("true", JsonbType::kTrue, out);
+      case 'f': return Word("false", JsonbType::kFalse, out);
+      case 'n': return Word("null", JsonbType::kNull, out);
+      default: return Number(out);
+    }
+  }
+
+  Status Word(std::string_view word, JsonbType type, Value* out) {
+    if (text_.substr(at_, word.size()) != word) return Bad("unknown word");
+    at_ += word.size();
+    out->type = type;
+    return Status::OK();
+  }
+
+  Status Array(Value* out, int depth) {
+    std::vector<Value> items;
+    ++at_;
+    if (!Take(']')) {
+      do {
+        LANCEFS_RETURN_NOT_OK(Parse(&items.emplace_back(), depth + 1));
+      } while (Take(','));
+      if (!Take(']')) return Bad("an array does not end");
+    }
+    out->type = JsonbType::kContainer;
+    AppendBigEndian(kArray | static_cast<uint32_t>(items.size()), 4, &out->bytes);
+    return Items(items, &out->bytes);
+  }
+
+  Status Object(Value* out, int depth) {
+    std::map<std::string, Value> members;  // sorted by key
+    ++at_;
+    if (!Take('}')) {
+      do {
+        SkipBlanks();
+        if (at_ >= text_.size() || text_[at_] != '"') return Bad("a key is missing");
+        std::string key;
+        LANCEFS_RETURN_NOT_OK(String(&key));
+        if (!Take(':')) return Bad("a colon is missing");
+        Value value;
+        LANCEFS_RETURN_NOT_OK(Parse(&value, depth + 1));
+        if (!members.emplace(std::move(key), std::move(value)).second) return Bad("a key stands twice in an object");
+      } while (Take(','));
+      if (!Take('}')) return Bad("an object does not end");
+    }
+    out->type = JsonbType::kContainer;
+    AppendBigEndian(kObject | static_cast<uint32_t>(members.size()), 4, &out->bytes);
+    std::vector<Value> items;
+    for (auto& [key, value] : members) items.push_back({JsonbType::kString, key});
+    for (auto& [key, value] : members) items.push_back(std::move(value));
+    return Items(items, &out->bytes);
+  }
+
+  Status Items(const std::vector<Value>& items, std::string* out) {
+    for (const Value& item : items) {
+      if (item.bytes.size() > kLengthMask) return Bad("a value is too large");
+      AppendBigEndian(static_cast<uint32_t>(item.type) << 28 | static_cast<uint32_t>(item.bytes.size()), 4, out);
+    }
+    for (const Value& item : items) out->append(item.bytes);
+    return Status::OK();
+  }
+
+  Status HexUnit(uint32_t* unit) {
+    if (text_.size() - at_ < 4) return Bad("a \\u escape is cut off");
+    *unit = 0;
+    for (int i = 0; i < 4; ++i) {
+      const char c = text_[at_++];
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
+      if (digit < 0) return Bad("a \\u escape needs four hex digits");
+      *unit = *unit << 4 | static_cast<uint32_t>(digit);
+    }
+    return Status::OK();
+  }
+
+  Status Escape(std::string* out) {
+    if (at_ >= text_.size()) return Bad("an escape is cut off");
+    const char c = text_[at_++];
+    static constexpr std::string_view kFrom = "\"\\/bfnrt";
+    static constexpr std::string_view kTo = "\"\\/\b\f\n\r\t";
+    if (const size_t simple = kFrom.find(c); simple != std::string_view::npos) {
+      out->push_back(kTo[simple]);
+      return Status::OK();
+    }
+    if (c != 'u') return Bad("unknown escape");
+    uint32_t code = 0;
+    LANCEFS_RETURN_NOT_OK(HexUnit(&code));
+    if (code >= 0xD800 && code < 0xDC00) {
+      uint32_t low = 0;
+      if (text_.substr(at_, 2) != "\\u") return Bad("half of a surrogate pair");
+      at_ += 2;
+      LANCEFS_RETURN_NOT_OK(HexUnit(&low));
+      if (low < 0xDC00 || low > 0xDFFF) return Bad("half of a surrogate pair");
+      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+    } else if (code >= 0xDC00 && code < 0xE000) {
+      return Bad("half of a surrogate pair");
+    }
+    AppendUtf8(code, out);
+    return Status::OK();
+  }
+
+  static void AppendUtf8(uint32_t code, std::string* out) {
+    if (code < 0x80) {
+      out->push_back(static_cast<char>(code));
+      return;
+    }
+    const int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    static constexpr uint32_t kLead[] = {0, 0xC0, 0xE0, 0xF0};
+    out->push_back(static_cast<char>(kLead[more] | (code >> (6 * more))));
+    for (int i = more - 1; i >= 0; --i) out->push_back(static_cast<char>(0x80 | ((code >> (6 * i)) & 0x3F)));
+  }
+
+  Status String(std::string* out) {
+    ++at_;
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      if (c == '"') {
+        ++at_;
+        return Status::OK();
+      }
+      if (static_cast<unsigned char>(c) < 0x20) return Bad("a control character in a string");
+      ++at_;
+      if (c != '\\') {
+        out->push_back(c);
+      } else {
+        LANCEFS_RETURN_NOT_OK(Escape(out));
+      }
+    }
+    return Bad("a string does not end");
+  }
+
+  size_t Digits() {
+    const size_t start = at_;
+    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
+    return at_ - start;
+  }
+
+  Status Number(Value* out) {
+    const size_t start = at_;
+    const bool negative = text_[at_] == '-';
+    if (negative) ++at_;
+    const size_t first = at_;
+    if (Digits() == 0) return Bad("no value begins like this");
+    if (at_ - first > 1 && text_[first] == '0') return Bad("a number with a leading zero");
+    bool integer = true;
+    if (at_ < text_.size() && text_[at_] == '.') {
+      integer = false;
+      ++at_;
+      if (Digits() == 0) return Bad("a fraction has no digits");
+    }
+    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
+      integer = false;
+      ++at_;
+      if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
+      if (Digits() == 0) return Bad("an exponent has no digits");
+    }
+    out->type = JsonbType::kNumber;
+    const char* begin = text_.data() + start;
+    const char* end = text_.data() + at_;
+    if (integer && negative) {
+      int64_t value = 0;
+      if (std::from_chars(begin, end, value).ec == std::errc())
+        return Integer(0x40, static_cast<uint64_t>(value), SignedWidth(value), out);
+    } else if (integer) {
+      uint64_t value = 0;
+      if (std::from_chars(begin, end, value).ec == std::errc()) return Integer(0x50, value, Width(value), out);
+    }
+    double value = 0;
+    const auto parsed = std::from_chars(begin, end, value);
+    if (parsed.ec == std::errc::result_out_of_range) value = std::strtod(std::string(begin, end).c_str(), nullptr);
+    out->bytes.push_back(0x60);
+    AppendBigEndian(std::bit_cast<uint64_t>(value), 8, &out->bytes);
+    return Status::OK();
+  }
+
+  static size_t Width(uint64_t value) { return value <= 0xFF ? 1 : value <= 0xFFFF ? 2 : value <= 0xFFFFFFFF ? 4 : 8; }
+  static size_t SignedWidth(int64_t value) {
+    return value >= INT8_MIN && value <= INT8_MAX     ? 1
+           : value >= INT16_MIN && value <= INT16_MAX ? 2
+           : value >= INT32_MIN && value <= INT32_MAX ? 4
+                                                      : 8;
+  }
+  static Status Integer(uint8_t tag, uint64_t value, size_t width, Value* out) {
+    if (value == 0) {
+      out->bytes.push_back(0x00);
+      return Status::OK();
+    }
+    out->bytes.push_back(static_cast<char>(tag));
+    AppendBigEndian(value, width, &out->bytes);
+    return Status::OK();
+  }
+
+  const std::string_view text_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+Status AppendJsonb(std::string_view text, std::string* out) { return JsonbBuilder(text).Document(out); }
 
 }  // namespace lancefs

@@ -50,11 +50,6 @@ Status CheckRelative(std::string_view path) {
 
 Status WithColumn(const Status& status, const Field& blob) { return status.WithContext("blob column '" + blob.name + "'"); }
 
-// Children of nested arrays in step with the array itself: a slice's are not.
-Result<std::shared_ptr<arrow::Array>> Compact(const std::shared_ptr<arrow::Array>& array) {
-  return FromArrow(arrow::Concatenate({array}));
-}
-
 const std::shared_ptr<arrow::Array> ListValues(const arrow::Array& array) {
   switch (array.type_id()) {
     case arrow::Type::LARGE_LIST: return static_cast<const arrow::LargeListArray&>(array).values();
@@ -385,18 +380,41 @@ Result<std::shared_ptr<arrow::Array>> BlobFetcher::FetchLeaf(const Field& blob, 
   return arrow::MakeArray(arrow::ArrayData::Make(arrow::large_binary(), rows, {validity, offsets, bytes}, nulls));
 }
 
-Result<std::shared_ptr<arrow::Array>> BlobFetcher::Fetch(const Field& field, const std::shared_ptr<arrow::Array>& array,
-                                                         const OpContext& ctx) {
+namespace {
+
+// `array` with `leaf` applied to its blobs.
+template <typename Leaf>
+Result<std::shared_ptr<arrow::Array>> MapBlobs(const Field& field, const std::shared_ptr<arrow::Array>& array, const Leaf& leaf) {
   if (!HasBlobs(field)) return array;
-  if (field.IsBlob()) return FetchLeaf(field, *array, ctx);
-  LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<arrow::Array> compact, Compact(array));
+  if (field.IsBlob()) return leaf(field, *array);
+  // Children of a slice are not in step with it.
+  LANCEFS_ARROW_ASSIGN(const std::shared_ptr<arrow::Array> compact, arrow::Concatenate({array}));
   std::shared_ptr<arrow::ArrayData> data = compact->data()->Copy();
   data->type = WithBlobBytes(field).type;
   for (size_t i = 0; i < field.children.size(); ++i) {
-    LANCEFS_ASSIGN_OR_RETURN(const auto child, Fetch(field.children[i], arrow::MakeArray(data->child_data[i]), ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const auto child, MapBlobs(field.children[i], arrow::MakeArray(data->child_data[i]), leaf));
     data->child_data[i] = child->data();
   }
   return arrow::MakeArray(std::move(data));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::Array>> BlobFetcher::Fetch(const Field& field, const std::shared_ptr<arrow::Array>& array,
+                                                         const OpContext& ctx) {
+  return MapBlobs(field, array, [&](const Field& blob, const arrow::Array& leaf) { return FetchLeaf(blob, leaf, ctx); });
+}
+
+Result<std::shared_ptr<arrow::Array>> BlobFetcher::Presence(const Field& field, const std::shared_ptr<arrow::Array>& array) {
+  return MapBlobs(field, array, [](const Field&, const arrow::Array& leaf) -> Result<std::shared_ptr<arrow::Array>> {
+    const int64_t rows = leaf.length();
+    LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> offsets, arrow::AllocateBuffer((rows + 1) * 8));
+    std::memset(offsets->mutable_data(), 0, static_cast<size_t>(offsets->size()));
+    LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> validity, arrow::AllocateEmptyBitmap(rows));
+    for (int64_t i = 0; i < rows; ++i) arrow::bit_util::SetBitTo(validity->mutable_data(), i, leaf.IsValid(i));
+    static const auto* none = new std::shared_ptr<arrow::Buffer>(arrow::Buffer::FromString(""));
+    return arrow::MakeArray(arrow::ArrayData::Make(arrow::large_binary(), rows, {validity, offsets, *none}));
+  });
 }
 
 namespace {

@@ -47,6 +47,8 @@ class BlobFetcher {
   // That column with the bytes in the descriptors' place: of WithBlobBytes(field)'s type.
   Result<std::shared_ptr<arrow::Array>> Fetch(const Field& field, const std::shared_ptr<arrow::Array>& array,
                                               const OpContext& ctx);
+  // The same with empty values in the place of the bytes, for those who only ask which are null.
+  static Result<std::shared_ptr<arrow::Array>> Presence(const Field& field, const std::shared_ptr<arrow::Array>& array);
 
  private:
   // An object that holds blobs.

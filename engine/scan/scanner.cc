@@ -11,6 +11,7 @@
 // store, never on timing. Fragments are opened ahead in the same way, so that many small fragments do not cost a round trip each.
 #include "engine/scan/scanner.h"
 
+#include <arrow/array/concatenate.h>
 #include <arrow/compute/api.h>
 #include <arrow/compute/initialize.h>
 #include <arrow/util/byte_size.h>
@@ -21,6 +22,9 @@
 
 #include "base/executor.h"
 #include "engine/arrow_status.h"
+#include "engine/format/blob_descriptor.h"
+#include "engine/rows/json_columns.h"
+#include "engine/scan/blob.h"
 #include "engine/scan/fragment_reader.h"
 
 namespace lancefs {
@@ -44,9 +48,15 @@ struct Plan {
   ScanOptions options;
   std::vector<SelectItem> items;          // of the output
   std::shared_ptr<arrow::Schema> schema;  // of the output
-  std::vector<Field> early;               // read first, for the filter
-  std::vector<Field> late;                // read for surviving rows only
-  std::vector<Field> all;                 // early and late
+  // Of the columns with blobs these are the forms with descriptors.
+  std::vector<Field> early;  // read first, for the filter
+  std::vector<Field> blobs;  // for surviving rows: other columns with blobs, whose sizes decide how many rows make a batch
+  std::vector<Field> late;   // for surviving rows, with the output
+  std::vector<Field> all;    // early, blobs and late
+  // Which of `all` have blobs whose bytes are wanted; of the others only which are null.
+  std::vector<bool> filter_bytes;
+  std::vector<bool> output_bytes;
+  bool weighs_blobs = false;  // any of output_bytes
   bool filter_needs_row_id = false;
   bool filter_needs_row_address = false;
   bool output_needs_row_id = false;
@@ -59,7 +69,7 @@ std::shared_ptr<arrow::Field> OutputField(const SelectItem& item, const Schema& 
     bool nullable = false;
     for (size_t i = 0; field != nullptr; ++i) {
       nullable = nullable || field->nullable;
-      if (i + 1 == item.path.size()) return field->ToArrow()->WithName(item.name)->WithNullable(nullable);
+      if (i + 1 == item.path.size()) return ShownField(*field).ToArrow()->WithName(item.name)->WithNullable(nullable);
       const Field* next = nullptr;
       for (const Field& child : field->children) {
         if (child.name == item.path[i + 1]) next = &child;
@@ -122,6 +132,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
   if (options.filter != nullptr) filter_paths = options.filter->column_paths();
   plan->filter_needs_row_id = filter_paths.contains({kRowId});
   plan->filter_needs_row_address = filter_paths.contains({kRowAddress});
+  const bool has_blobs = std::any_of(schema.fields.begin(), schema.fields.end(), HasBlobs);
   // A column that both need is read once, early and with all the parts that either wants.
   Paths early_paths = filter_paths;
   Paths late_paths;
@@ -131,17 +142,29 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
     (shared ? early_paths : late_paths).insert(path);
   }
   plan->early = FieldsFor(schema, early_paths);
-  plan->late = FieldsFor(schema, late_paths);
-  plan->all = plan->early;
-  plan->all.insert(plan->all.end(), plan->late.begin(), plan->late.end());
+  for (Field& field : FieldsFor(schema, late_paths)) (HasBlobs(field) ? plan->blobs : plan->late).push_back(std::move(field));
+  for (auto* fields : {&plan->early, &plan->blobs}) {
+    if (has_blobs) std::transform(fields->begin(), fields->end(), fields->begin(), WithBlobDescriptors);
+  }
+  for (const auto* fields : {&plan->early, &plan->blobs, &plan->late})
+    plan->all.insert(plan->all.end(), fields->begin(), fields->end());
+  auto needs_bytes = [](const Field& field, const Paths& paths) {
+    return HasBlobs(field) && std::any_of(paths.begin(), paths.end(), [&](const auto& path) { return path[0] == field.name; });
+  };
+  for (const Field& field : plan->all) {
+    plan->filter_bytes.push_back(options.filter != nullptr && needs_bytes(field, options.filter->value_paths()));
+    plan->output_bytes.push_back(needs_bytes(field, output_paths));
+    plan->weighs_blobs |= plan->output_bytes.back();
+  }
   plan->dataset = std::move(dataset);
   plan->options = std::move(options);
   return std::shared_ptr<const Plan>(std::move(plan));
 }
 
+// What expressions see; `arrays` have the bytes of blobs in them.
 std::shared_ptr<arrow::RecordBatch> MakeInput(const std::vector<Field>& fields, const Arrays& arrays, int64_t rows) {
   arrow::FieldVector arrow_fields;
-  for (const Field& field : fields) arrow_fields.push_back(field.ToArrow());
+  for (const Field& field : fields) arrow_fields.push_back(WithBlobBytes(field).ToArrow());
   return arrow::RecordBatch::Make(arrow::schema(std::move(arrow_fields)), rows, arrays);
 }
 
@@ -188,23 +211,44 @@ Result<std::shared_ptr<arrow::Array>> ExtractPath(const arrow::RecordBatch& batc
   return array;
 }
 
-// Rows of a fragment on their way to the output: which, and their early columns.
-struct Piece {
+// A fragment being read, and its blobs.
+struct Opened {
   std::shared_ptr<const FragmentReader> reader;
+  std::shared_ptr<BlobFetcher> blobs;
+};
+
+// Rows of a fragment on their way to the output: which, and their early columns and those with blobs.
+struct Piece {
+  Opened source;
   RowSelection rows;
   int64_t count = 0;
   Arrays early;
+  std::vector<uint64_t> blob_bytes;  // of every row; empty without blobs
 };
 
-// The second stage: reads the late columns and builds the output. REQUIRES: the piece has rows.
+// Puts the bytes of blobs, or empty values, into columns that have descriptors.
+Status FetchBlobs(const std::vector<Field>& fields, const std::vector<bool>& with_bytes, BlobFetcher* blobs, Arrays* arrays,
+                  const OpContext& ctx) {
+  for (size_t i = 0; i < arrays->size(); ++i) {
+    if (with_bytes[i]) {
+      LANCEFS_ASSIGN_OR_RETURN((*arrays)[i], blobs->Fetch(fields[i], (*arrays)[i], ctx));
+    } else {
+      LANCEFS_ASSIGN_OR_RETURN((*arrays)[i], BlobFetcher::Presence(fields[i], (*arrays)[i]));
+    }
+  }
+  return Status::OK();
+}
+
+// The second stage: reads the late columns and the blobs and builds the output. REQUIRES: the piece has rows.
 Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece, const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
-  LANCEFS_ASSIGN_OR_RETURN(Arrays late, piece.reader->Read(plan.late, piece.rows, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(Arrays late, piece.source.reader->Read(plan.late, piece.rows, ctx));
   Arrays arrays = std::move(piece.early);
+  LANCEFS_RETURN_NOT_OK(FetchBlobs(plan.all, plan.output_bytes, piece.source.blobs.get(), &arrays, ctx));
   arrays.insert(arrays.end(), late.begin(), late.end());
-  LANCEFS_ASSIGN_OR_RETURN(auto input,
-                           AddPseudoColumns(*piece.reader, piece.rows, plan.output_needs_row_id, plan.output_needs_row_address,
-                                            MakeInput(plan.all, arrays, piece.count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(
+      auto input, AddPseudoColumns(*piece.source.reader, piece.rows, plan.output_needs_row_id, plan.output_needs_row_address,
+                                   MakeInput(plan.all, arrays, piece.count), ctx));
   Arrays columns;
   for (const SelectItem& item : plan.items) {
     if (item.path.empty()) {
@@ -212,6 +256,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece
       columns.push_back(std::move(column));
     } else {
       LANCEFS_ASSIGN_OR_RETURN(auto column, ExtractPath(*input, item.path));
+      const auto& type = plan.schema->field(static_cast<int>(columns.size()))->type();
+      Result<std::shared_ptr<arrow::Array>> shown = JsonToText(column, type);
+      if (!shown.ok()) return shown.status().WithContext("column '" + item.name + "'");
+      column = std::move(*shown);
       columns.push_back(std::move(column));
     }
   }
@@ -233,39 +281,128 @@ Result<uint64_t> BytesOf(const arrow::RecordBatch& batch) {
   return static_cast<uint64_t>(bytes);
 }
 
-// The first stage: `rows` of the fragment that pass the filter. Up to `finish_rows` of them are finished at once.
-Result<Found> Evaluate(const Plan& plan, std::shared_ptr<const FragmentReader> reader, RowSelection rows, uint64_t finish_rows,
-                       const OpContext& ctx) {
+// Cuts the first `count` rows off `rows`.
+RowSelection TakeFront(RowSelection* rows, uint64_t count) {
+  RowSelection front;
+  size_t used = 0;
+  while (used < rows->size() && count > 0) {
+    RowRange& range = (*rows)[used];
+    const uint64_t length = std::min(count, range.length());
+    front.push_back({range.start, range.start + length});
+    range.start += length;
+    count -= length;
+    if (range.length() == 0) ++used;
+  }
+  rows->erase(rows->begin(), rows->begin() + static_cast<ptrdiff_t>(used));
+  return front;
+}
+
+// How many of the rows from `first` on have blobs of no more than `bytes` together; at least one. Sets `*taken` to theirs.
+uint64_t RowsWithin(const std::vector<uint64_t>& blob_bytes, uint64_t first, uint64_t count, uint64_t bytes, uint64_t* taken) {
+  *taken = 0;
+  if (blob_bytes.empty()) return count;
+  uint64_t rows = 0;
+  for (; rows < count; ++rows) {
+    const uint64_t more = blob_bytes[first + rows];
+    if (rows > 0 && (more > bytes || *taken > bytes - more)) break;
+    *taken += more;
+  }
+  return rows;
+}
+
+Result<std::shared_ptr<arrow::BooleanArray>> EvaluateOn(const Plan& plan, const Piece& piece, const RowSelection& rows,
+                                                        const Arrays& arrays, int64_t count, uint64_t* bytes,
+                                                        const OpContext& ctx) {
+  LANCEFS_ASSIGN_OR_RETURN(auto input,
+                           AddPseudoColumns(*piece.source.reader, rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
+                                            MakeInput(plan.early, arrays, count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(*bytes, BytesOf(*input));
+  const KnownNulls* known = piece.source.reader->known_nulls();
+  if (known == nullptr) return EvaluateFilter(*plan.options.filter, *input);
+  std::vector<Field> fields;
+  std::transform(plan.early.begin(), plan.early.end(), std::back_inserter(fields), WithBlobBytes);
+  return EvaluateByBatches(*plan.options.filter, *known, fields, rows, *input);
+}
+
+// Adds to `blob_bytes` what the blobs of `arrays` weigh, whose fields are the first of plan.all.
+Status WeighBlobs(const Plan& plan, const std::vector<bool>& which, const Piece& piece, std::vector<uint64_t>* blob_bytes,
+                  const OpContext& ctx) {
+  blob_bytes->assign(static_cast<size_t>(piece.count), 0);
+  for (size_t i = 0; i < piece.early.size(); ++i) {
+    if (which[i]) LANCEFS_RETURN_NOT_OK(piece.source.blobs->AddRowBytes(plan.all[i], *piece.early[i], blob_bytes, ctx));
+  }
+  return Status::OK();
+}
+
+// The filter over the early columns. Where it looks into blobs, their bytes come and go in slices.
+Result<std::shared_ptr<arrow::BooleanArray>> FilterMask(const Plan& plan, const Piece& piece, uint64_t* bytes,
+                                                        const OpContext& ctx) {
+  if (std::none_of(plan.filter_bytes.begin(), plan.filter_bytes.end(), [](bool wanted) { return wanted; })) {
+    Arrays arrays = piece.early;
+    LANCEFS_RETURN_NOT_OK(FetchBlobs(plan.early, plan.filter_bytes, piece.source.blobs.get(), &arrays, ctx));
+    return EvaluateOn(plan, piece, piece.rows, arrays, piece.count, bytes, ctx);
+  }
+  std::vector<uint64_t> blob_bytes;
+  LANCEFS_RETURN_NOT_OK(WeighBlobs(plan, plan.filter_bytes, piece, &blob_bytes, ctx));
+  RowSelection rows = piece.rows;
+  arrow::ArrayVector masks;
+  const auto count = static_cast<uint64_t>(piece.count);
+  for (uint64_t start = 0; start < count;) {
+    uint64_t taken = 0;
+    const uint64_t length = RowsWithin(blob_bytes, start, count - start, plan.options.batch_bytes, &taken);
+    Arrays slices;
+    for (const auto& array : piece.early)
+      slices.push_back(array->Slice(static_cast<int64_t>(start), static_cast<int64_t>(length)));
+    LANCEFS_RETURN_NOT_OK(FetchBlobs(plan.early, plan.filter_bytes, piece.source.blobs.get(), &slices, ctx));
+    uint64_t slice_bytes = 0;
+    LANCEFS_ASSIGN_OR_RETURN(
+        auto mask, EvaluateOn(plan, piece, TakeFront(&rows, length), slices, static_cast<int64_t>(length), &slice_bytes, ctx));
+    masks.push_back(std::move(mask));
+    *bytes += slice_bytes - std::min(slice_bytes, taken);
+    start += length;
+  }
+  LANCEFS_ARROW_ASSIGN(auto all, arrow::Concatenate(masks));
+  return std::static_pointer_cast<arrow::BooleanArray>(all);
+}
+
+// The first stage: `rows` of the fragment that pass the filter, and what their blobs weigh. Up to `finish_rows` of them are
+// finished at once.
+Result<Found> Evaluate(const Plan& plan, Opened source, RowSelection rows, uint64_t finish_rows, const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
   Found found;
   Piece& piece = found.piece;
-  piece.reader = std::move(reader);
+  piece.source = std::move(source);
   piece.count = static_cast<int64_t>(CountRows(rows));
   piece.rows = std::move(rows);
-  LANCEFS_ASSIGN_OR_RETURN(piece.early, piece.reader->Read(plan.early, piece.rows, ctx));
-  LANCEFS_ASSIGN_OR_RETURN(auto input,
-                           AddPseudoColumns(*piece.reader, piece.rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
-                                            MakeInput(plan.early, piece.early, piece.count), ctx));
   found.rows = static_cast<uint64_t>(piece.count);
-  LANCEFS_ASSIGN_OR_RETURN(found.early_bytes, BytesOf(*input));
-  const KnownNulls* known = piece.reader->known_nulls();
-  LANCEFS_ASSIGN_OR_RETURN(const auto mask,
-                           known == nullptr ? EvaluateFilter(*plan.options.filter, *input)
-                                            : EvaluateByBatches(*plan.options.filter, *known, plan.early, piece.rows, *input));
-  const int64_t kept = mask->true_count();
-  if (kept == 0) {
-    piece = Piece();
-    return found;
-  }
-  if (kept < piece.count) {
-    piece.rows = KeepRows(piece.rows, *mask);
-    piece.count = kept;
-    for (auto& array : piece.early) {
-      LANCEFS_ARROW_ASSIGN(const arrow::Datum filtered, arrow::compute::Filter(array, mask));
-      array = filtered.make_array();
+  if (plan.options.filter != nullptr) {
+    LANCEFS_ASSIGN_OR_RETURN(piece.early, piece.source.reader->Read(plan.early, piece.rows, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const auto mask, FilterMask(plan, piece, &found.early_bytes, ctx));
+    const int64_t kept = mask->true_count();
+    if (kept == 0) {
+      piece = Piece();
+      return found;
+    }
+    if (kept < piece.count) {
+      piece.rows = KeepRows(piece.rows, *mask);
+      piece.count = kept;
+      for (auto& array : piece.early) {
+        LANCEFS_ARROW_ASSIGN(const arrow::Datum filtered, arrow::compute::Filter(array, mask));
+        array = filtered.make_array();
+      }
     }
   }
-  if (static_cast<uint64_t>(kept) <= finish_rows) {
+  uint64_t blob_bytes = 0;
+  if (plan.weighs_blobs) {
+    LANCEFS_ASSIGN_OR_RETURN(const Arrays blobs, piece.source.reader->Read(plan.blobs, piece.rows, ctx));
+    piece.early.insert(piece.early.end(), blobs.begin(), blobs.end());
+    LANCEFS_RETURN_NOT_OK(WeighBlobs(plan, plan.output_bytes, piece, &piece.blob_bytes, ctx));
+    RowsWithin(piece.blob_bytes, 0, static_cast<uint64_t>(piece.count), UINT64_MAX, &blob_bytes);
+    if (plan.options.filter == nullptr) {
+      LANCEFS_ASSIGN_OR_RETURN(found.early_bytes, BytesOf(*MakeInput(plan.blobs, blobs, piece.count)));
+    }
+  }
+  if (static_cast<uint64_t>(piece.count) <= finish_rows && blob_bytes <= plan.options.batch_bytes) {
     LANCEFS_ASSIGN_OR_RETURN(found.batch, Finish(plan, std::move(piece), ctx));
     piece = Piece();
   }
@@ -304,15 +441,18 @@ class ScanStream : public BatchStream {
   void SawFirstPiece(uint64_t bytes, uint64_t rows);
   RowSelection CutPiece();
   Status StartFilters(const OpContext& ctx);
-  void StartFinish(Piece piece);
-  void FinishFound();
+  void StartFinish(Piece piece, uint64_t blob_bytes);
+  bool FinishFound();
   Status StartJobs(const OpContext& ctx);
   bool filtered() const { return plan_->options.filter != nullptr; }
+  // There is a first stage, to find rows or to weigh blobs.
+  bool staged() const { return filtered() || plan_->weighs_blobs; }
+  const std::vector<Field>& FirstFields() const { return filtered() ? plan_->early : staged() ? plan_->blobs : plan_->all; }
 
   std::shared_ptr<const Plan> plan_;
   OpContext cancel_;            // of all jobs; cancelled with the stream
   std::deque<Source> sources_;  // front = the one being cut into pieces
-  std::shared_ptr<FragmentReader> current_;
+  Opened current_;
   RowSelection remaining_;   // rows of the front source that are not yet in a job
   uint64_t piece_rows_ = 0;  // of the next piece of the first (or only) stage
   uint64_t max_piece_rows_ = 0;
@@ -321,8 +461,13 @@ class ScanStream : public BatchStream {
   std::deque<Future<Found>> filters_;  // first stage
   Piece found_;                        // survivors that are being cut into pieces of the second stage
   uint64_t found_offset_ = 0;          // rows of found_.early that are in jobs already
-  std::deque<Future<std::shared_ptr<arrow::RecordBatch>>> jobs_;  // second, or only, stage
-  std::shared_ptr<arrow::RecordBatch> batch_;                     // being delivered
+  struct Job {
+    Future<std::shared_ptr<arrow::RecordBatch>> batch;
+    uint64_t blob_bytes = 0;
+  };
+  std::deque<Job> jobs_;                       // second, or only, stage
+  uint64_t blob_bytes_ = 0;                    // of the blobs in jobs_
+  std::shared_ptr<arrow::RecordBatch> batch_;  // being delivered
   size_t window_ = 1;
   size_t ahead_ = 1;
   uint64_t skip_ = 0;  // output rows to drop (with a filter only)
@@ -412,35 +557,20 @@ Result<RowSelection> ScanStream::RowsOf(const Source& source, const FragmentRead
   return reader.LiveRows(physical(source.live_start), physical(source.live_end - 1) + 1);
 }
 
-// Cuts the first `count` rows off `rows`.
-RowSelection TakeFront(RowSelection* rows, uint64_t count) {
-  RowSelection front;
-  size_t used = 0;
-  while (used < rows->size() && count > 0) {
-    RowRange& range = (*rows)[used];
-    const uint64_t length = std::min(count, range.length());
-    front.push_back({range.start, range.start + length});
-    range.start += length;
-    count -= length;
-    if (range.length() == 0) ++used;
-  }
-  rows->erase(rows->begin(), rows->begin() + static_cast<ptrdiff_t>(used));
-  return front;
-}
-
 Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
   while (remaining_.empty()) {
-    if (current_ != nullptr) {
-      current_.reset();
+    if (current_.reader != nullptr) {
+      current_ = Opened();
       sources_.pop_front();
     }
     if (sources_.empty()) return false;
     OpenAhead();
     if (!may_wait && !sources_.front().reader.done()) return false;
-    LANCEFS_ASSIGN_OR_RETURN(current_, sources_.front().reader.Get(ctx));
-    LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_));
+    LANCEFS_ASSIGN_OR_RETURN(current_.reader, sources_.front().reader.Get(ctx));
+    current_.blobs = std::make_shared<BlobFetcher>(plan_->dataset, current_.reader);
+    LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_.reader));
     output_rows_ = RowsOfPiece(plan_->all, 0);
-    max_piece_rows_ = RowsOfPiece(filtered() ? plan_->early : plan_->all, seen_row_bytes_);
+    max_piece_rows_ = RowsOfPiece(FirstFields(), seen_row_bytes_);
     piece_rows_ = piece_rows_ == 0 ? max_piece_rows_ : std::min(piece_rows_, max_piece_rows_);
   }
   return true;
@@ -452,14 +582,14 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
 uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const {
   const ScanOptions& options = plan_->options;
   const uint64_t most = seen == 0 || plan_->dataset->store()->traits().is_local ? options.max_batch_rows : kMaxPieceRows;
-  return std::max(kMinBatchRows, std::min(most, options.batch_bytes / std::max(seen, current_->EstimateRowBytes(fields))));
+  return std::max(kMinBatchRows, std::min(most, options.batch_bytes / std::max(seen, current_.reader->EstimateRowBytes(fields))));
 }
 
 // The first piece is done before the second is cut, so this does not depend on timing.
 void ScanStream::SawFirstPiece(uint64_t bytes, uint64_t rows) {
   if (seen_row_bytes_ != 0 || rows == 0) return;
   seen_row_bytes_ = std::max<uint64_t>(1, bytes / rows);
-  max_piece_rows_ = RowsOfPiece(filtered() ? plan_->early : plan_->all, seen_row_bytes_);
+  max_piece_rows_ = RowsOfPiece(FirstFields(), seen_row_bytes_);
   piece_rows_ = std::min(piece_rows_ * kPieceGrowth, max_piece_rows_);
 }
 
@@ -473,40 +603,49 @@ Status ScanStream::StartFilters(const OpContext& ctx) {
   while (filters_.size() < window_) {
     LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(filters_.empty() && jobs_.empty() && found_.rows.empty(), ctx));
     if (!have) return Status::OK();
-    filters_.push_back(Async<Found>(BlockingPool(), [plan = plan_, reader = current_, rows = CutPiece(),
+    filters_.push_back(Async<Found>(BlockingPool(), [plan = plan_, source = current_, rows = CutPiece(),
                                                      finish_rows = output_rows_, ctx = cancel_]() mutable {
-      return Evaluate(*plan, std::move(reader), std::move(rows), finish_rows, ctx);
+      return Evaluate(*plan, std::move(source), std::move(rows), finish_rows, ctx);
     }));
   }
   return Status::OK();
 }
 
-void ScanStream::StartFinish(Piece piece) {
-  jobs_.push_back(Async<std::shared_ptr<arrow::RecordBatch>>(
-      BlockingPool(),
-      [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); }));
+void ScanStream::StartFinish(Piece piece, uint64_t blob_bytes) {
+  blob_bytes_ += blob_bytes;
+  jobs_.push_back({Async<std::shared_ptr<arrow::RecordBatch>>(BlockingPool(),
+                                                              [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable {
+                                                                return Finish(*plan, std::move(piece), ctx);
+                                                              }),
+                   blob_bytes});
 }
 
-// One more piece of found_ goes into the second stage.
-void ScanStream::FinishFound() {
+// One more piece of found_ goes into the second stage. False: its blobs have to wait until those in flight are delivered.
+bool ScanStream::FinishFound() {
+  const uint64_t batch = plan_->options.batch_bytes;
+  uint64_t blob_bytes = 0;
+  const uint64_t count =
+      RowsWithin(found_.blob_bytes, found_offset_, std::min(output_rows_, CountRows(found_.rows)), batch, &blob_bytes);
+  if (!jobs_.empty() && blob_bytes > 0 && (blob_bytes > batch || blob_bytes_ > kMaxWindow * batch)) return false;
   Piece piece;
-  piece.reader = found_.reader;
-  piece.rows = TakeFront(&found_.rows, output_rows_);
-  piece.count = static_cast<int64_t>(CountRows(piece.rows));
+  piece.source = found_.source;
+  piece.rows = TakeFront(&found_.rows, count);
+  piece.count = static_cast<int64_t>(count);
   for (const auto& array : found_.early) piece.early.push_back(array->Slice(static_cast<int64_t>(found_offset_), piece.count));
-  found_offset_ += static_cast<uint64_t>(piece.count);
+  found_offset_ += count;
   if (found_.rows.empty()) found_ = Piece();
-  StartFinish(std::move(piece));
+  StartFinish(std::move(piece), blob_bytes);
+  return true;
 }
 
 Status ScanStream::StartJobs(const OpContext& ctx) {
-  if (filtered()) LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
+  if (staged()) LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
   while (jobs_.size() < window_) {
     if (!found_.rows.empty()) {
-      FinishFound();
+      if (!FinishFound()) return Status::OK();
       continue;
     }
-    if (filtered()) {
+    if (staged()) {
       // Only wait for the first stage when nothing else can be handed out.
       if (filters_.empty() || (!jobs_.empty() && !filters_.front().done())) return Status::OK();
       LANCEFS_ASSIGN_OR_RETURN(Found found, filters_.front().Get(ctx));
@@ -516,17 +655,17 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
       SawFirstPiece(found.early_bytes, found.rows);
       found_ = std::move(found.piece);
       found_offset_ = 0;
-      if (found.batch != nullptr) jobs_.push_back(Future<std::shared_ptr<arrow::RecordBatch>>::Ready(std::move(found.batch)));
+      if (found.batch != nullptr) jobs_.push_back({Future<std::shared_ptr<arrow::RecordBatch>>::Ready(std::move(found.batch))});
       LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
       continue;
     }
     LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(jobs_.empty(), ctx));
     if (!have) return Status::OK();
     Piece piece;
-    piece.reader = current_;
+    piece.source = current_;
     piece.rows = CutPiece();
     piece.count = static_cast<int64_t>(CountRows(piece.rows));
-    StartFinish(std::move(piece));
+    StartFinish(std::move(piece), 0);
   }
   return Status::OK();
 }
@@ -538,11 +677,12 @@ Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ct
     if (batch_ == nullptr) {
       LANCEFS_RETURN_NOT_OK(StartJobs(ctx));
       if (jobs_.empty()) break;
-      LANCEFS_ASSIGN_OR_RETURN(batch_, jobs_.front().Get(ctx));
+      LANCEFS_ASSIGN_OR_RETURN(batch_, jobs_.front().batch.Get(ctx));
+      blob_bytes_ -= jobs_.front().blob_bytes;
       jobs_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
       ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
-      if (!filtered() && seen_row_bytes_ == 0) {
+      if (!staged() && seen_row_bytes_ == 0) {
         LANCEFS_ASSIGN_OR_RETURN(const uint64_t bytes, BytesOf(*batch_));
         SawFirstPiece(bytes, static_cast<uint64_t>(batch_->num_rows()));
       }
@@ -623,7 +763,9 @@ Result<std::string> ExplainScan(const Dataset& dataset, const ScanOptions& optio
   if (options.filter != nullptr) {
     text += "filter: " + options.filter->ToString() + "\n";
     text += "columns read first, for the filter: " + Names(plan->early) + "\n";
-    text += "columns read for matching rows only: " + Names(plan->late) + "\n";
+    std::vector<Field> late = plan->blobs;
+    late.insert(late.end(), plan->late.begin(), plan->late.end());
+    text += "columns read for matching rows only: " + Names(late) + "\n";
   } else {
     text += "columns read: " + Names(plan->all) + "\n";
   }

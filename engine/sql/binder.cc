@@ -260,6 +260,7 @@ Result<NodePtr> Binder::BindName(Ast* ast) {
   }
   columns_.insert(ast->names[0]);
   paths_.insert(ast->names);
+  if (!only_nulls_) value_paths_.insert(ast->names);
   return NodePtr(std::make_shared<ColumnNode>(ast->names, type));
 }
 
@@ -494,8 +495,16 @@ Result<NodePtr> Binder::BindRegex(const Ast& ast, NodePtr left, NodePtr right) {
   return Call(ast, arrow::boolean(), {std::move(left), std::move(right)}, std::move(kernel));
 }
 
+Result<NodePtr> Binder::BindNullTested(Ast* ast) {
+  only_nulls_ = ast->kind == AstKind::kName;
+  Result<NodePtr> node = BindNode(ast, {});
+  only_nulls_ = false;
+  return node;
+}
+
 Result<NodePtr> Binder::BindIs(Ast* ast) {
-  LANCEFS_ASSIGN_OR_RETURN(NodePtr operand, BindNode(ast->kids[0].get(), {}));
+  LANCEFS_ASSIGN_OR_RETURN(NodePtr operand,
+                           ast->kind == AstKind::kIsNull ? BindNullTested(ast->kids[0].get()) : BindNode(ast->kids[0].get(), {}));
   const bool negated = ast->negated;
   const bool unknown = ast->kind == AstKind::kIsTruth && ast->text == "UNKNOWN";
   if (ast->kind == AstKind::kIsTruth) {
@@ -602,7 +611,7 @@ Result<NodePtr> Binder::BindLike(Ast* ast) {
 Result<NodePtr> Binder::BindFunction(Ast* ast, Place place) {
   if (ast->text == "is_valid") {
     if (ast->kids.empty()) return Error(*ast, "is_valid() takes an argument");
-    LANCEFS_ASSIGN_OR_RETURN(NodePtr operand, BindNode(ast->kids[0].get(), {}));
+    LANCEFS_ASSIGN_OR_RETURN(NodePtr operand, BindNullTested(ast->kids[0].get()));
     return Call(*ast, arrow::boolean(), {std::move(operand)},
                 [](const std::vector<Column>& in, int64_t rows) { return IsNull(in[0], rows, true); });
   }

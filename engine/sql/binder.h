@@ -31,6 +31,8 @@ class Binder {
 
   const std::set<std::string>& columns() const { return columns_; }
   const std::set<std::vector<std::string>>& paths() const { return paths_; }
+  // Without those that are only asked for being null.
+  const std::set<std::vector<std::string>>& value_paths() const { return value_paths_; }
 
  private:
   // Where an expression stands: `resolve`: in the AND/OR tree at the top, where literals take the type of
@@ -55,6 +57,7 @@ class Binder {
   Result<NodePtr> BindArithmetic(const Ast& ast, NodePtr left, NodePtr right);
   Result<NodePtr> BindConcat(const Ast& ast, NodePtr left, NodePtr right);
   Result<NodePtr> BindRegex(const Ast& ast, NodePtr left, NodePtr right);
+  Result<NodePtr> BindNullTested(Ast* ast);
   Result<NodePtr> BindIs(Ast* ast);
   Result<NodePtr> BindIn(Ast* ast, Place place);
   Result<NodePtr> BindBetween(Ast* ast, Place place);
@@ -77,6 +80,8 @@ class Binder {
   const arrow::Schema& schema_;
   std::set<std::string> columns_;
   std::set<std::vector<std::string>> paths_;
+  std::set<std::vector<std::string>> value_paths_;
+  bool only_nulls_ = false;  // the column that is bound next is only asked for being null
 };
 
 // True for the columns that every dataset has beside its schema; all are uint64.

@@ -26,8 +26,13 @@ using sql::NodePtr;
 class BoundExpression : public Expression {
  public:
   BoundExpression(NodePtr node, std::string text, bool is_or, std::set<std::string> columns,
-                  std::set<std::vector<std::string>> paths)
-      : node_(std::move(node)), text_(std::move(text)), is_or_(is_or), columns_(std::move(columns)), paths_(std::move(paths)) {
+                  std::set<std::vector<std::string>> paths, std::set<std::vector<std::string>> value_paths)
+      : node_(std::move(node)),
+        text_(std::move(text)),
+        is_or_(is_or),
+        columns_(std::move(columns)),
+        paths_(std::move(paths)),
+        value_paths_(std::move(value_paths)) {
     column_ = dynamic_cast<const sql::ColumnNode*>(node_.get());
     type_ = column_ ? column_->raw_type() : node_->type();
   }
@@ -36,6 +41,7 @@ class BoundExpression : public Expression {
   std::string ToString() const override { return text_; }
   const std::set<std::string>& columns() const override { return columns_; }
   const std::set<std::vector<std::string>>& column_paths() const override { return paths_; }
+  const std::set<std::vector<std::string>>& value_paths() const override { return value_paths_; }
   Result<std::shared_ptr<arrow::Array>> Evaluate(const arrow::RecordBatch& batch) const override {
     if (column_) return column_->Read(batch);
     LANCEFS_ASSIGN_OR_RETURN(Column column, node_->Evaluate(batch));
@@ -54,6 +60,7 @@ class BoundExpression : public Expression {
   bool is_or_;  // an OR stands at the top
   std::set<std::string> columns_;
   std::set<std::vector<std::string>> paths_;
+  std::set<std::vector<std::string>> value_paths_;
 };
 
 using ExpressionPtr = std::shared_ptr<const Expression>;
@@ -84,7 +91,7 @@ Result<ExpressionPtr> BindAst(std::string_view text, const arrow::Schema& schema
     return text.empty() ? Status::InvalidArgument(reason) : sql::ErrorAt(text, 0, reason);
   }
   return ExpressionPtr(std::make_shared<BoundExpression>(std::move(node), sql::ToSql(*ast), ast->kind == AstKind::kOr,
-                                                         binder.columns(), binder.paths()));
+                                                         binder.columns(), binder.paths(), binder.value_paths()));
 }
 
 std::string_view Trim(std::string_view text) {
@@ -265,10 +272,12 @@ ExpressionPtr AndExpressions(ExpressionPtr left, ExpressionPtr right) {
   columns.insert(b.columns().begin(), b.columns().end());
   auto paths = a.column_paths();
   paths.insert(b.column_paths().begin(), b.column_paths().end());
+  auto value_paths = a.value_paths();
+  value_paths.insert(b.value_paths().begin(), b.value_paths().end());
   auto text = [](const BoundExpression& e) { return e.is_or() ? "(" + e.ToString() + ")" : e.ToString(); };
   NodePtr node = std::make_shared<sql::LogicNode>(true, std::vector<NodePtr>{a.node(), b.node()});
   return std::make_shared<BoundExpression>(std::move(node), text(a) + " AND " + text(b), false, std::move(columns),
-                                           std::move(paths));
+                                           std::move(paths), std::move(value_paths));
 }
 
 Result<std::shared_ptr<arrow::BooleanArray>> EvaluateFilter(const Expression& filter, const arrow::RecordBatch& batch) {

@@ -32,6 +32,8 @@ class Expression {
   virtual const std::set<std::string>& columns() const = 0;
   // Column paths that evaluation reads ("st.x" as {"st", "x"}).
   virtual const std::set<std::vector<std::string>>& column_paths() const = 0;
+  // Those of them whose values matter; of the others only which are null.
+  virtual const std::set<std::vector<std::string>>& value_paths() const = 0;
   // `batch` has at least columns(), by name, in any order; nested columns may be restricted to
   // column_paths(). The array has batch.num_rows() rows and type().
   // Errors: kInvalidArgument for what only data shows (a cast that fails, a division by zero).

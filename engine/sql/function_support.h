@@ -24,6 +24,7 @@ const std::vector<FunctionEntry>& StringFunctions();
 const std::vector<FunctionEntry>& MathFunctions();
 const std::vector<FunctionEntry>& TimeFunctions();
 const std::vector<FunctionEntry>& ListFunctions();
+const std::vector<FunctionEntry>& JsonFunctions();
 
 inline int64_t ResultRows(const std::vector<Column>& in, int64_t rows) {
   for (const Column& column : in) {

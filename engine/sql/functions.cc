@@ -87,7 +87,8 @@ const std::vector<FunctionEntry>& CastFunctions() {
 const std::unordered_map<std::string, const FunctionEntry*>& Table() {
   static const auto table = [] {
     std::unordered_map<std::string, const FunctionEntry*> map;
-    for (const auto* list : {&StringFunctions(), &MathFunctions(), &TimeFunctions(), &ListFunctions(), &CastFunctions()}) {
+    for (const auto* list :
+         {&StringFunctions(), &MathFunctions(), &TimeFunctions(), &ListFunctions(), &JsonFunctions(), &CastFunctions()}) {
       for (const FunctionEntry& entry : *list) map.emplace(entry.name, &entry);
     }
     return map;
@@ -144,7 +145,6 @@ std::vector<std::string> FunctionNames() {
 Result<BoundFunction> BindFunction(const std::string& name, const Types& types, const Constants& constants) {
   const auto found = Table().find(name);
   if (found == Table().end()) {
-    if (name.starts_with("json_")) return Status::NotFound("unknown function '" + name + "' (there are no JSON functions)");
     const std::string nearest = NearestName(name, FunctionNames());
     return Status::NotFound("unknown function '" + name + "'" + (nearest.empty() ? "" : ", did you mean '" + nearest + "'?"));
   }

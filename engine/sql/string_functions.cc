@@ -58,10 +58,14 @@ Result<BoundFunction> CaseFunction(const std::string& name, const Types& types, 
 }
 
 Result<BoundFunction> LengthFunction(const std::string& name, const Types& types, const Constants&) {
-  LANCEFS_ASSIGN_OR_RETURN(Types arguments,
-                           CheckArguments(name, types, name == "octet_length" || name == "bit_length" ? "s" : "a"));
-  const TypePtr type = arguments[0]->id() == arrow::Type::LARGE_STRING ? arrow::int64() : arrow::int32();
   const bool bytes = name == "octet_length" || name == "bit_length";
+  // Bytes have a length too, blobs among them.
+  const bool binary = bytes && types.size() == 1 && IsBinary(*types[0]) && types[0]->id() != arrow::Type::BINARY_VIEW;
+  Types arguments = types;
+  if (!binary) {
+    LANCEFS_ASSIGN_OR_RETURN(arguments, CheckArguments(name, types, bytes ? "s" : "a"));
+  }
+  const TypePtr type = binary || arguments[0]->id() == arrow::Type::LARGE_STRING ? arrow::int64() : arrow::int32();
   const int64_t factor = name == "bit_length" ? 8 : 1;
   return BoundFunction{
       std::move(arguments), type, [=](const std::vector<Column>& in, int64_t rows) -> Result<Column> {

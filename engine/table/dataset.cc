@@ -9,6 +9,7 @@
 
 #include "base/executor.h"
 #include "base/uri.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/deletion_vector.h"
 #include "engine/format/lance_file.h"
 #include "engine/format/row_ids.h"
@@ -173,7 +174,9 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
   for (Field& field : dataset->schema_.fields) AttachDictionaries(file.dictionaries, &field);
   LANCEFS_RETURN_NOT_OK(CheckStorageContract(*dataset->manifest_, dataset->schema_));
   LANCEFS_ASSIGN_OR_RETURN(dataset->data_version_, DataVersion(*dataset->manifest_));
-  dataset->arrow_schema_ = dataset->schema_.ToArrow();
+  Schema seen = dataset->schema_;
+  for (Field& field : seen.fields) field = WithBlobBytes(field);
+  dataset->arrow_schema_ = seen.ToArrow();
   LANCEFS_RETURN_NOT_OK(dataset->CompleteCounts(ctx));
   for (const pb::DataFragment& fragment : dataset->manifest_->fragments()) {
     FragmentInfo info{fragment.id(), fragment.physical_rows(),

@@ -84,6 +84,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   const pb::Manifest& manifest() const { return *manifest_; }
   const std::string& index_section() const { return index_section_; }
   const Schema& schema() const { return schema_; }
+  // The columns as filters see them: the schema with the bytes of blobs in place of their descriptors.
   const std::shared_ptr<arrow::Schema>& arrow_schema() const { return arrow_schema_; }
   FileVersion data_version() const { return data_version_; }
   ManifestNaming naming() const { return naming_; }

@@ -5,7 +5,9 @@
 #include <set>
 
 #include "engine/arrow_status.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/data_file_writer.h"
+#include "engine/rows/json_columns.h"
 #include "engine/write/commit.h"
 
 namespace lancefs {
@@ -17,7 +19,7 @@ class AppendWriterImpl : public AppendWriter {
       : store_(std::move(store)),
         path_(std::move(path)),
         schema_(std::move(schema)),
-        arrow_schema_(schema_.ToArrow()),
+        arrow_schema_(AppendSchema(schema_)),
         version_(version),
         options_(std::move(options)) {
     if (options_.transaction_uuid.empty()) options_.transaction_uuid = UuidText(RandomUuidBytes());
@@ -38,12 +40,13 @@ class AppendWriterImpl : public AppendWriter {
   Status Write(const arrow::RecordBatch& batch, const OpContext& ctx) override {
     LANCEFS_RETURN_NOT_OK(CheckTypes(batch));
     NoteNulls(batch);
+    LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<arrow::RecordBatch> stored, StoreJson(batch));
     int64_t offset = 0;
     while (offset < batch.num_rows()) {
       if (writer_ == nullptr) LANCEFS_RETURN_NOT_OK(StartFile(ctx));
       const auto room = static_cast<int64_t>(options_.max_rows_per_file - writer_->rows());
       const int64_t length = std::min(room, batch.num_rows() - offset);
-      Status status = writer_->Write(*batch.Slice(offset, length), ctx);
+      Status status = writer_->Write(*stored->Slice(offset, length), ctx);
       if (!status.ok()) return status;
       offset += length;
       rows_ += static_cast<uint64_t>(length);
@@ -82,6 +85,19 @@ class AppendWriterImpl : public AppendWriter {
 
  private:
   std::string DataPath(const std::string& name) const { return (path_.empty() ? "" : path_ + "/") + "data/" + name; }
+
+  // The batch as files hold it: JSON is binary there.
+  Result<std::shared_ptr<arrow::RecordBatch>> StoreJson(const arrow::RecordBatch& batch) const {
+    arrow::ArrayVector columns = batch.columns();
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const Field& field = schema_.fields[i];
+      if (WithJsonText(field).type == field.type) continue;
+      Result<std::shared_ptr<arrow::Array>> stored = JsonFromText(columns[i], field.type);
+      if (!stored.ok()) return stored.status().WithContext("column '" + field.name + "', rows from " + std::to_string(rows_));
+      columns[i] = std::move(*stored);
+    }
+    return arrow::RecordBatch::Make(batch.schema(), batch.num_rows(), std::move(columns));
+  }
 
   Status CheckTypes(const arrow::RecordBatch& batch) const {
     if (batch.num_columns() != arrow_schema_->num_fields()) {

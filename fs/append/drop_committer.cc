@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/write/append_file.h"
 #include "engine/write/commit.h"
 #include "fs/errno_map.h"
@@ -143,7 +144,7 @@ Status DropCommitter::CheckRows(const std::string& path, RowFileFormat format, s
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset,
                            options_.table->Current(OpContext().WithTimeout(std::chrono::seconds(1))));
   RowReaderOptions reader_options;
-  reader_options.schema = dataset != nullptr ? dataset->arrow_schema() : NewTableSchema();
+  reader_options.schema = dataset != nullptr ? AppendSchema(dataset->schema()) : NewTableSchema();
   LANCEFS_ASSIGN_OR_RETURN(auto reader, RowReader::Open(path, format.format, format.compression, reader_options));
   while (true) {
     Result<std::shared_ptr<arrow::RecordBatch>> batch = reader->Next(OpContext());

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/deletion_vector.h"
 #include "engine/rows/row_writer.h"
 #include "engine/scan/scanner.h"
@@ -121,7 +122,8 @@ Result<std::string> Info(const json& request) {
         {{"version", version.version}, {"timestamp", Iso(opened->timestamp_ns())}, {"rows", opened->num_rows()}});
   }
   info["schema"] = json::array();
-  for (const auto& field : dataset->arrow_schema()->fields()) {
+  for (const Field& stored : dataset->schema().fields) {
+    const std::shared_ptr<arrow::Field> field = WithJsonText(stored).ToArrow();
     info["schema"].push_back({{"name", field->name()}, {"type", field->type()->ToString()}, {"nullable", field->nullable()}});
   }
   info["fragments"] = json::array();

@@ -304,7 +304,7 @@ def corpus_filters(corpus):
         groups = collections.defaultdict(dict)
         for read in expected["reads"]:
             query = read["query"]
-            if "filter" in query and "json_" not in query["filter"]:  # there are no JSON functions
+            if "filter" in query:
                 key = tuple((k, query[k]) for k in ("version", "tag", "branch") if k in query)
                 lenient = any(k in {**read, **read["expect"]} for k in ("or_error", "error_not_intended"))
                 groups[key].setdefault(query["filter"], lenient)
