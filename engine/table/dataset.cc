@@ -2,6 +2,7 @@
 #include "engine/table/dataset.h"
 
 #include <algorithm>
+#include <atomic>
 #include <list>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@
 namespace lancefs {
 namespace {
 
+constexpr size_t kCountsAtOnce = 32;  // requests in flight when counts are found out
 constexpr char kVersionsDir[] = "_versions/";
 constexpr char kTransactionsDir[] = "_transactions/";
 
@@ -232,18 +234,21 @@ Status Dataset::CompleteCounts(const OpContext& ctx) {
   }
   if (incomplete.empty()) return Status::OK();
   auto completed = std::make_shared<pb::Manifest>(*manifest_);
-  std::vector<Future<bool>> running;
-  for (const int i : incomplete) {
-    pb::DataFragment* fragment = completed->mutable_fragments(i);
-    running.push_back(Async<bool>(BlockingPool(), [this, fragment, ctx]() -> Result<bool> {
+  // A few workers take the fragments in turn, so that a table of many does not start a thread each.
+  std::atomic<size_t> next{0};
+  auto work = [&]() -> Result<bool> {
+    for (size_t i = next++; i < incomplete.size(); i = next++) {
+      pb::DataFragment* fragment = completed->mutable_fragments(incomplete[i]);
       const Status status = CompleteCounts(fragment, ctx);
       if (!status.ok()) return status.WithContext("fragment " + std::to_string(fragment->id()));
-      return true;
-    }));
-  }
+    }
+    return true;
+  };
+  std::vector<Future<bool>> running;
+  for (size_t i = 0; i < std::min(incomplete.size(), kCountsAtOnce); ++i) running.push_back(Async<bool>(BlockingPool(), work));
   Status failed = Status::OK();
   for (const Future<bool>& future : running) {
-    // All are waited for: they write into `completed`.
+    // All are waited for: they use this stack.
     const Result<bool> done = future.Get(OpContext());
     if (!done.ok() && failed.ok()) failed = done.status();
   }
