@@ -36,11 +36,6 @@ def probe(path, *args):
     return table
 
 
-def layout(path):
-    """The bytes of all page messages; enough to see whether a layout is used at all."""
-    return pathlib.Path(path).read_bytes()
-
-
 def plain(table):
     """Dictionaries are their values, at the top level and inside lists of theirs."""
     columns = [c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c for c in table.combine_chunks().columns]
@@ -49,27 +44,32 @@ def plain(table):
 
 def same(got, want, what):
     assert got.num_rows == want.num_rows, what
+    got, want = plain(got), plain(want)
     for name in want.column_names:
-        have, expect = canonical.lines(plain(got.select([name]))), canonical.lines(plain(want.select([name])))
+        if got.column(name).equals(want.column(name)):
+            continue
+        # NaN, or a difference, which the lines show.
+        have, expect = canonical.lines(got.select([name])), canonical.lines(want.select([name]))
         for row, (a, b) in enumerate(zip(have, expect)):
             assert a == b, f"{what} row {row}: {a[:200]} instead of {b[:200]}"
 
 
-def check(tmp_path, table, batch=None, seed=1):
+def check(tmp_path, table, batch=None, seed=1, pylance_reads=True):
     path = tmp_path / "file.lance"
     write(path, table, batch)
-    reader = LanceFileReader(str(path))
-    want = reader.read_all().to_table()
-    same(want, table, "pylance")  # else the judge is wrong
+    want = table
+    if pylance_reads:
+        want = LanceFileReader(str(path)).read_all().to_table()
+        same(want, table, "pylance")  # else the judge is wrong
     same(probe(path), want, "whole")
     rng = random.Random(seed)
     rows = table.num_rows
     same(probe(path, "--batch", str(max(1, rows // 7))), want, "batches")
-    for count in (1, 3, 30, 300):
+    for count in (1, 30, 300):
         picked = sorted(rng.sample(range(rows), min(rows, count)))
-        taken = LanceFileReader(str(path)).take_rows(picked).to_table()
+        taken = LanceFileReader(str(path)).take_rows(picked).to_table() if pylance_reads else want.take(picked)
         same(probe(path, "--rows", ",".join(f"{i}-{i + 1}" for i in picked)), taken, f"take {picked[:10]}")
-    for _ in range(3):
+    for _ in range(2):
         cuts = sorted(rng.sample(range(rows + 1), min(6, (rows + 1) // 2 * 2)))
         ranges = list(zip(cuts[::2], cuts[1::2]))
         expect = pa.concat_tables([want.slice(a, b - a) for a, b in ranges])
@@ -142,7 +142,7 @@ def test_few_rows(tmp_path, rows, encoding):
         for share in (0.0, 0.3, 1.0):
             array = with_holes(make(rows, rng), holes(rows, share, rng))
             columns.append(array)
-            fields.append(field(f"{name}_{share}", array.type, **keys))
+            fields.append(field(f"{name}_{int(share * 100)}", array.type, **keys))
     check(tmp_path, pa.table(columns, pa.schema(fields)))
 
 
@@ -213,9 +213,10 @@ def test_fixed_size_lists_of_structs(tmp_path, rows, encoding):
                      pa.list_(pa.list_(pair, 2))),
         "struct_fsl": ([maybe(lambda: {"f": maybe(lambda: [make_pair() for _ in range(4)])}) for _ in range(rows)], pa.struct([("f", pa.list_(pair, 4))])),
     }
-    arrays = [pa.array(values, type_) for values, type_ in columns.values()]
-    fields = [field(name, array.type, **keys) for name, array in zip(columns, arrays)]
-    check(tmp_path, pa.table(arrays, pa.schema(fields)))
+    for name, (values, type_) in columns.items():
+        array = pa.array(values, type_)
+        # The reference's file reader counts rows of these columns in items, and gives up on siblings of different layouts.
+        check(tmp_path, pa.table([array], pa.schema([field(name, array.type, **keys)])), pylance_reads=False)
 
 
 @pytest.mark.parametrize("keys", [{"compression": "zstd"}, {"compression": "lz4"}, {"compression": "fsst"}, {"compression": "none"}, {"rle_threshold": "1.0"},

@@ -10,6 +10,7 @@ constexpr uint64_t kAlignment = 64;
 constexpr char kPaddingByte = 72;
 constexpr char kPageUrl20[] = "/lance.encodings.ArrayEncoding";
 constexpr char kPageUrl21[] = "/lance.encodings21.PageLayout";
+constexpr char kPageUrl23[] = "/lance.encodings23.PlanarLayout";
 constexpr char kColumnUrl[] = "/lance.encodings.ColumnEncoding";
 
 template <typename T>
@@ -34,6 +35,14 @@ void SetEncoding(pb::Encoding* encoding, std::string_view url, std::string_view 
   append_field(0x0A, url);
   append_field(0x12, value);
   encoding->mutable_direct()->set_encoding(std::move(any));
+}
+
+const char* PageUrl(FileVersion version) {
+  switch (version) {
+    case FileVersion::kV2_0: return kPageUrl20;
+    case FileVersion::kV2_3: return kPageUrl23;
+    default: return kPageUrl21;
+  }
 }
 
 }  // namespace
@@ -85,7 +94,7 @@ Status ContainerWriter::WritePage(size_t column, EncodedPage page, const OpConte
   }
   message->set_length(page.length);
   message->set_priority(page.priority);
-  SetEncoding(message->mutable_encoding(), version_ == FileVersion::kV2_0 ? kPageUrl20 : kPageUrl21, page.encoding);
+  SetEncoding(message->mutable_encoding(), PageUrl(version_), page.encoding);
   return Status::OK();
 }
 

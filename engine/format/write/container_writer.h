@@ -20,7 +20,7 @@ namespace lancefs {
 // A page ready to be written.
 struct EncodedPage {
   std::vector<Bytes> buffers;
-  std::string encoding;   // serialized ArrayEncoding (2.0) or PageLayout (2.1, 2.2)
+  std::string encoding;   // serialized ArrayEncoding (2.0), PageLayout (2.1, 2.2) or PlanarLayout (2.3)
   uint64_t length = 0;    // in the column's own domain
   uint64_t priority = 0;  // the first top-level row
   bool joins = false;     // has no buffers and only lengthens the column's one page
