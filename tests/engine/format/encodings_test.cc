@@ -255,8 +255,27 @@ TEST(FixedSizeListBlockTest, SplitsBitmapsFromItems) {
   EXPECT_EQ(std::string(block.data.begin(), block.data.end()), Raw<uint16_t>({5, 0, 6, 7}));
   ASSERT_EQ(block.item_validity.size(), 1U);
   EXPECT_EQ(block.item_validity[0], (std::vector<uint8_t>{0b1101}));
+  EXPECT_FALSE((*codec)->Decode(Span(bytes), 1, &block).ok());
   EXPECT_FALSE((*codec)->Decode(Span(bytes), 3, &block).ok());
   EXPECT_FALSE((*codec)->Decode(Span(bytes), uint64_t{1} << 60, &block).ok());
+}
+
+// Lists of null items have bitmaps only; the reference puts a bit an item behind them.
+TEST(FixedSizeListBlockTest, NullItems) {
+  Encoding message;
+  message.mutable_fixed_size_list()->set_items_per_value(9);
+  message.mutable_fixed_size_list()->set_has_validity(true);
+  message.mutable_fixed_size_list()->mutable_values()->mutable_constant();
+  auto codec = BlockCodec::Make(message);
+  ASSERT_TRUE(codec.ok());
+  for (const size_t width : {2U, 4U}) {
+    Block block;
+    ASSERT_TRUE((*codec)->Decode(Span(std::string(3 * width, '\0')), 3, &block).ok()) << width;
+    EXPECT_EQ(block.item_validity[0], std::vector<uint8_t>(4, 0));
+    EXPECT_TRUE(block.data.empty());
+  }
+  Block block;
+  EXPECT_FALSE((*codec)->Decode(Span(std::string(9, '\0')), 3, &block).ok());
 }
 
 // Values of a chunk whose offsets are a block of their own, of a formula, or in front of the bytes.

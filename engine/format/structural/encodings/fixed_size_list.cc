@@ -69,7 +69,11 @@ class FixedSizeListBlock final : public BlockCodec {
 };
 
 Status FixedSizeListBlock::Decode(std::span<const uint8_t> in, uint64_t count, Block* out) const {
-  if (count > 0 && !Plausible(in.size(), count)) return WrongSize("a block of fixed-size lists", in.size(), count);
+  if (!Plausible(in.size(), count)) return WrongSize("a block of fixed-size lists", in.size(), count);
+  // The reference writes a bit for every item of lists without data, behind the bitmaps, and cannot read it.
+  const uint64_t idle = lists_.items_null && in.size() != count * lists_.ValueBytes() ? BytesFor(lists_.items.back()) : 0;
+  if (in.size() != count * (lists_.ValueBytes() + idle))
+    return WrongSize("a block of fixed-size lists", in.size(), count * lists_.ValueBytes());
   out->bits = bits_;
   out->count = count;
   out->list_items = lists_.items;
@@ -90,7 +94,7 @@ Status FixedSizeListBlock::Decode(std::span<const uint8_t> in, uint64_t count, B
       from += BytesFor(lists_.items[layer]);
     }
     if (row != 0) std::memcpy(out->data.data() + i * row, from, row);
-    from += row;
+    from += row + idle;
   }
   return Status::OK();
 }
@@ -99,7 +103,8 @@ class FixedSizeListValues final : public ValueCodec {
  public:
   explicit FixedSizeListValues(Lists lists) : lists_(std::move(lists)) {}
 
-  size_t num_buffers() const override { return (lists_.items_null ? 0U : 1U) + lists_.num_bitmaps(); }
+  // The items' buffer is there even if all of them are null.
+  size_t num_buffers() const override { return 1 + lists_.num_bitmaps(); }
   Status CheckChunkShape(const LeafShape& shape) const override {
     const bool fits = shape.kind == ShapeKind::kFixedSizeList && shape.list_items == lists_.items &&
                       (lists_.items_null || shape.row_bits == lists_.data_bits);
