@@ -153,8 +153,12 @@ Dataset::~Dataset() = default;
 std::string Dataset::ObjectPath(const std::string& name) const { return Join(path_, name); }
 
 int64_t Dataset::timestamp_ns() const {
+  constexpr int64_t kNanos = 1'000'000'000;
   if (!manifest_->has_timestamp()) return 0;
-  return manifest_->timestamp().seconds() * 1'000'000'000LL + manifest_->timestamp().nanos();
+  const int64_t seconds = manifest_->timestamp().seconds();
+  // Times that no 64-bit count of nanoseconds reaches are nobody's commit.
+  if (seconds > INT64_MAX / kNanos - 1 || seconds < INT64_MIN / kNanos + 1) return 0;
+  return seconds * kNanos + manifest_->timestamp().nanos();
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr<ObjectStore> store, std::string root,
@@ -430,7 +434,8 @@ Result<std::shared_ptr<const DeletionVector>> Dataset::ReadDeletions(const pb::D
   const std::optional<uint32_t> base_id = file.has_base_id() ? std::optional<uint32_t>(file.base_id()) : std::nullopt;
   LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase directory, Directory(base_id, ""));
   const std::string path = Join(directory.path, DeletionFilePath(fragment.id(), file));
-  const std::string key = directory.store->name() + "/" + path;
+  // With the rows, so that a broken manifest cannot get offsets that were checked against another fragment.
+  const std::string key = directory.store->name() + "/" + path + "#" + std::to_string(fragment.physical_rows());
   {
     std::lock_guard lock(shared_->mutex);
     const auto known = shared_->deletions.find(key);

@@ -2,6 +2,7 @@
 //
 // Fuzz target of data files of versions 2.1 and later: the input is the whole file.
 #include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/input_mutator.h"
 #include "tests/fuzz/read_file.h"
 #include "tests/fuzz/seeds.h"
 
@@ -23,5 +24,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return 0;
 }
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
-  return lancefs::MutateFileInput(data, size, max_size, seed);
+  return lancefs::MutateInput(data, size, max_size, seed, 0, lancefs::MutateDataFile);
 }

@@ -10,7 +10,7 @@
 #include "engine/scan/scanner.h"
 #include "engine/scan/verify.h"
 #include "tests/fuzz/fuzz_target.h"
-#include "tests/fuzz/mutators.h"
+#include "tests/fuzz/input_mutator.h"
 #include "tests/fuzz/seeds.h"
 
 namespace lancefs {
@@ -91,22 +91,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 }
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
-  lancefs::Random random(seed);
-  if (size == 0 || random() % 8 == 0) return LLVMFuzzerMutate(data, size, max_size);
-  const lancefs::ByteMutator mutate_bytes = [](std::string* bytes) {
-    const size_t old = bytes->size();
-    bytes->resize(old + 16);
-    bytes->resize(LLVMFuzzerMutate(reinterpret_cast<uint8_t*>(bytes->data()), old, bytes->size()));
-  };
-  const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
-  std::optional<std::string> changed;
-  if (data[0] % 4 == 0) changed = lancefs::MutateManifestFile(rest, mutate_bytes, random);
-  if (lancefs::pb::Transaction transaction;
-      data[0] % 4 == 1 && transaction.ParseFromArray(rest.data(), static_cast<int>(rest.size()))) {
-    lancefs::MutateMessage(&transaction, mutate_bytes, random);
-    changed = transaction.SerializeAsString();
-  }
-  if (!changed || changed->size() >= max_size) return LLVMFuzzerMutate(data, size, max_size);
-  std::copy(changed->begin(), changed->end(), data + 1);
-  return changed->size() + 1;
+  const bool transaction = size != 0 && data[0] % 4 == 1;
+  return lancefs::MutateInput(data, size, max_size, seed, 1,
+                              [transaction](std::string_view object, const lancefs::ByteMutator& mutate_bytes,
+                                            lancefs::Random& random) -> std::optional<std::string> {
+                                lancefs::pb::Transaction message;
+                                if (!transaction) return lancefs::MutateManifestFile(object, mutate_bytes, random);
+                                if (!message.ParseFromArray(object.data(), static_cast<int>(object.size()))) return std::nullopt;
+                                lancefs::MutateMessage(&message, mutate_bytes, random);
+                                return message.SerializeAsString();
+                              });
 }

@@ -11,8 +11,6 @@
 #include "engine/format/column_read.h"
 #include "engine/format/proto/file.pb.h"
 #include "engine/rows/row_writer.h"
-#include "tests/fuzz/fuzz_target.h"
-#include "tests/fuzz/mutators.h"
 
 namespace lancefs {
 namespace {
@@ -85,23 +83,5 @@ void UseBatch(const arrow::RecordBatch& batch) {
 }
 
 void ReadFile(std::string_view bytes, bool (*wanted)(FileVersion)) { (void)ReadAll(bytes, wanted).ok(); }
-
-size_t MutateFileInput(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
-  Random random(seed);
-  const std::string_view file(reinterpret_cast<const char*>(data), size);
-  const ByteMutator mutate_bytes = [](std::string* bytes) {
-    const size_t old = bytes->size();
-    bytes->resize(old + 16);
-    bytes->resize(LLVMFuzzerMutate(reinterpret_cast<uint8_t*>(bytes->data()), old, bytes->size()));
-  };
-  if (random() % 8 != 0) {
-    const std::optional<std::string> changed = MutateDataFile(file, mutate_bytes, random);
-    if (changed && changed->size() <= max_size) {
-      std::copy(changed->begin(), changed->end(), data);
-      return changed->size();
-    }
-  }
-  return LLVMFuzzerMutate(data, size, max_size);
-}
 
 }  // namespace lancefs

@@ -19,7 +19,4 @@ void ReadFile(std::string_view bytes, bool (*wanted)(FileVersion));
 // Aborts unless the batch can be read without reading where nothing is; turns all of it into text.
 void UseBatch(const arrow::RecordBatch& batch);
 
-// LLVMFuzzerCustomMutator for data files.
-size_t MutateFileInput(uint8_t* data, size_t size, size_t max_size, unsigned seed);
-
 }  // namespace lancefs
