@@ -3,6 +3,8 @@
 
 #include <arrow/array/util.h>
 
+#include <algorithm>
+
 #include "base/executor.h"
 #include "engine/arrow_status.h"
 
@@ -80,7 +82,36 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::sha
   return arrays;
 }
 
+uint64_t MaxArrayBytes(const LanceFile& file, const ColumnInfo& column) {
+  constexpr uint64_t kExpansion = 64;  // more than any data does that is not constant
+  // Pages may share bytes, so the sum of their sizes alone is no bound.
+  return std::max(kFreeArrayBytes, std::min(column.data_bytes, file.size()) * kExpansion);
+}
+
+uint64_t FixedValueBytes(const arrow::DataType& type) {
+  uint64_t total = 0;
+  if (type.id() == arrow::Type::FIXED_SIZE_LIST) {
+    const auto& list = static_cast<const arrow::FixedSizeListType&>(type);
+    if (__builtin_mul_overflow(FixedValueBytes(*list.value_type()), static_cast<uint64_t>(list.list_size()), &total))
+      return UINT64_MAX;
+    return total;
+  }
+  if (type.id() == arrow::Type::STRUCT) {
+    for (const auto& field : type.fields()) {
+      if (__builtin_add_overflow(FixedValueBytes(*field->type()), total, &total)) return UINT64_MAX;
+    }
+    return total;
+  }
+  if (!arrow::is_fixed_width(type.id())) return 0;
+  return (static_cast<uint64_t>(static_cast<const arrow::FixedWidthType&>(type).bit_width()) + 7) / 8;
+}
+
 Result<std::shared_ptr<arrow::Array>> MakeNullArray(const Field& field, uint64_t rows) {
+  const uint64_t bytes = std::max<uint64_t>(1, FixedValueBytes(*field.type));
+  if (bytes > kFreeArrayBytes || rows > kFreeArrayBytes / bytes) {
+    return Status::TooLarge(std::to_string(rows) + " null rows of " + field.type->ToString() +
+                            " are too large for one array; read fewer rows at once");
+  }
   return FromArrow(arrow::MakeArrayOfNull(field.type, static_cast<int64_t>(rows)));
 }
 

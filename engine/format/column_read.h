@@ -75,7 +75,15 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::sha
                                                                   std::vector<std::unique_ptr<ColumnRead>> reads,
                                                                   const OpContext& ctx);
 
-// An all-null array of `field`'s type (zero-filled where the type forbids nulls at that level).
+// The most bytes that one array of that column may take. Constants, runs and nulls need next to no bytes in a file, so a few of
+// them could name any size: beyond kFreeArrayBytes an array may only be so many times larger than what its column holds.
+inline constexpr uint64_t kFreeArrayBytes = 128 * 1024 * 1024;
+uint64_t MaxArrayBytes(const LanceFile& file, const ColumnInfo& column);
+// The bytes of one value of a type of fixed width (0 for others), fixed-size lists and structs included; UINT64_MAX if no number
+// holds them.
+uint64_t FixedValueBytes(const arrow::DataType& type);
+
+// An all-null array of `field`'s type (zero-filled where the type forbids nulls at that level). Errors: kTooLarge.
 Result<std::shared_ptr<arrow::Array>> MakeNullArray(const Field& field, uint64_t rows);
 
 }  // namespace lancefs

@@ -267,7 +267,7 @@ class DictionaryPart : public BinaryPart {
   // Entry 0 of starts_ and is_null_ is the null, entry k item k - 1.
   Status DecodeItems() {
     LANCEFS_ASSIGN_OR_RETURN(const uint64_t size, items_->Measure());
-    LANCEFS_ASSIGN_OR_RETURN(item_bytes_, AllocateOutput(size));
+    LANCEFS_ASSIGN_OR_RETURN(item_bytes_, AllocateOutput(size, MaxArrayBytes(*page_.file, *page_.info)));
     const uint64_t count = items_->rows();
     starts_.assign(count + 2, 0);
     is_null_.assign(count + 1, 0);

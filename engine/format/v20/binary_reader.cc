@@ -9,8 +9,8 @@ namespace {
 
 class BinaryReader : public Reader {
  public:
-  BinaryReader(std::shared_ptr<arrow::DataType> type, std::vector<std::unique_ptr<BinaryPart>> parts)
-      : type_(std::move(type)), parts_(std::move(parts)) {}
+  BinaryReader(std::shared_ptr<arrow::DataType> type, std::vector<std::unique_ptr<BinaryPart>> parts, uint64_t limit)
+      : type_(std::move(type)), parts_(std::move(parts)), limit_(limit) {}
 
   Status Next(std::vector<ByteRange>* reads) override {
     for (const auto& part : parts_) LANCEFS_RETURN_NOT_OK(part->Next(reads));
@@ -39,11 +39,12 @@ class BinaryReader : public Reader {
     if (parts_.size() == 1 && parts_[0]->Whole(&whole) && whole.data() != nullptr) {
       data = ToArrowBuffer(std::move(whole));
     } else {
-      LANCEFS_ASSIGN_OR_RETURN(data, AllocateOutput(bytes));
+      LANCEFS_ASSIGN_OR_RETURN(data, AllocateOutput(bytes, limit_));
       out.data = data->mutable_data();
     }
     if (out.rows > (uint64_t{1} << 40)) return Status::TooLarge("the selection holds too many values for one array");
-    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> offsets, AllocateOutput((out.rows + 1) * (out.large ? 8 : 4)));
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> offsets,
+                             AllocateOutput((out.rows + 1) * (out.large ? 8 : 4), limit_));
     out.offsets = offsets->mutable_data();
     out.SetOffset(0, 0);
     for (const auto& part : parts_) LANCEFS_RETURN_NOT_OK(part->Write(&out));
@@ -54,6 +55,7 @@ class BinaryReader : public Reader {
  private:
   std::shared_ptr<arrow::DataType> type_;
   std::vector<std::unique_ptr<BinaryPart>> parts_;
+  uint64_t limit_;
 };
 
 }  // namespace
@@ -66,7 +68,7 @@ Result<std::unique_ptr<Reader>> MakeBinaryReader(const std::shared_ptr<arrow::Da
                              MakeBinaryPart(leaf.page, leaf.encoding, leaf.length, leaf.ranges, 0));
     parts.push_back(std::move(part));
   }
-  return std::unique_ptr<Reader>(std::make_unique<BinaryReader>(type, std::move(parts)));
+  return std::unique_ptr<Reader>(std::make_unique<BinaryReader>(type, std::move(parts), OutputLimit(leaves)));
 }
 
 }  // namespace lancefs::v20

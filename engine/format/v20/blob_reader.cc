@@ -79,7 +79,8 @@ class BlobReader : public Reader {
     for (const Bytes& bytes : bytes_) total += bytes.size();
     if (!out.large && total > INT32_MAX)
       return Status::TooLarge(std::to_string(total) + " bytes are more than one array can hold; read fewer rows at once");
-    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> data, AllocateOutput(total));
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> data,
+                             AllocateOutput(total, std::max(total, kFreeArrayBytes)));  // read already
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> offsets, AllocateOutput((out.rows + 1) * (out.large ? 8 : 4)));
     out.offsets = offsets->mutable_data();
     out.SetOffset(0, 0);
@@ -113,8 +114,8 @@ class BlobReader : public Reader {
                                   std::to_string(place.length) + " lies beyond the end");
       }
       total += place.length;
-      // Values may share bytes, so the file's size is no bound.
-      if (total > (uint64_t{1} << 35))
+      // Values may share bytes, so the file's size alone is no bound.
+      if (total > std::min(uint64_t{1} << 35, std::max(kFreeArrayBytes, file_->size() * 64)))
         return Status::TooLarge("the selected blobs are too large for one array; read fewer rows at once");
       places_.push_back(place);
     }

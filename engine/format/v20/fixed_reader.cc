@@ -39,7 +39,7 @@ Result<uint64_t> BitsOf(const arrow::DataType& type, int depth) {
     const auto& list = static_cast<const arrow::FixedSizeListType&>(type);
     LANCEFS_ASSIGN_OR_RETURN(const uint64_t item_bits, BitsOf(*list.value_type(), depth + 1));
     const auto size = static_cast<uint64_t>(list.list_size());
-    if (item_bits != 0 && size > (uint64_t{1} << 34) / item_bits)
+    if (item_bits != 0 && size > kMaxValueBits / item_bits)
       return Status::NotSupported("the type " + type.ToString() + " is too wide");
     return item_bits * size;
   }
@@ -51,7 +51,8 @@ Result<uint64_t> BitsOf(const arrow::DataType& type, int depth) {
 }
 
 Result<Shape> ShapeOf(const std::shared_ptr<arrow::DataType>& type) {
-  LANCEFS_RETURN_NOT_OK(BitsOf(*type, 0).status());  // bounds depth and width
+  LANCEFS_ASSIGN_OR_RETURN(const uint64_t bits, BitsOf(*type, 0));
+  if (bits > kMaxValueBits) return Status::NotSupported("the type " + type->ToString() + " is too wide");
   Shape shape;
   uint64_t multiplicity = 1;
   std::shared_ptr<arrow::DataType> level = type;
@@ -148,7 +149,7 @@ class FixedPart {
           return page.Corrupt("lists of " + std::to_string(dimension) + " items, the type says " +
                               std::to_string(shape.dimension(level)));
         }
-        if (dimension != 0 && multiplicity > (uint64_t{1} << 34) / dimension) return page.Corrupt("lists are too long");
+        if (dimension != 0 && multiplicity > kMaxValueBits / dimension) return page.Corrupt("lists are too long");
         multiplicity *= dimension;
         if (in_type) ++level;
         encoding = &encoding->fixed_size_list().items();
@@ -193,7 +194,8 @@ class FixedPart {
 
 class FixedReader : public Reader {
  public:
-  FixedReader(Shape shape, std::vector<FixedPart> parts) : shape_(std::move(shape)), parts_(std::move(parts)) {
+  FixedReader(Shape shape, std::vector<FixedPart> parts, uint64_t limit)
+      : shape_(std::move(shape)), parts_(std::move(parts)), limit_(limit) {
     for (const FixedPart& part : parts_) rows_ += part.rows();
   }
 
@@ -245,7 +247,7 @@ class FixedReader : public Reader {
     }
     if (per_row != 0 && rows_ > (uint64_t{1} << 60) / per_row)
       return Status::TooLarge("the selection holds too many values for one array");
-    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> out, AllocateOutput((rows_ * per_row + 7) / 8));
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> out, AllocateOutput((rows_ * per_row + 7) / 8, limit_));
     uint8_t* data = out->mutable_data();
     if (shape_.leaf_bits == 1) std::memset(data, 0, static_cast<size_t>(out->size()));
     uint64_t bit = 0;
@@ -277,13 +279,14 @@ class FixedReader : public Reader {
   }
 
   // Rows of concatenated values into columns. REQUIRES: the type passed BitsOf.
-  static Result<std::shared_ptr<arrow::ArrayData>> Unpack(const std::shared_ptr<arrow::DataType>& type, const uint8_t* rows,
-                                                          uint64_t stride, int64_t length) {
+  Result<std::shared_ptr<arrow::ArrayData>> Unpack(const std::shared_ptr<arrow::DataType>& type, const uint8_t* rows,
+                                                   uint64_t stride, int64_t length) const {
     std::vector<std::shared_ptr<arrow::ArrayData>> children;
     for (const auto& field : type->fields()) {
       LANCEFS_ASSIGN_OR_RETURN(const uint64_t bits, BitsOf(*field->type(), 0));
       const uint64_t width = bits / 8;
-      LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> values, AllocateOutput(width * static_cast<uint64_t>(length)));
+      LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> values,
+                               AllocateOutput(width * static_cast<uint64_t>(length), limit_));
       Gather(rows, stride, width, static_cast<uint64_t>(length), values->mutable_data());
       rows += width;
       LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::ArrayData> child, Wrap(field->type(), values, length));
@@ -306,8 +309,8 @@ class FixedReader : public Reader {
   }
 
   // A child's values, which may be fixed-size lists or structs in turn.
-  static Result<std::shared_ptr<arrow::ArrayData>> Wrap(const std::shared_ptr<arrow::DataType>& type,
-                                                        const std::shared_ptr<arrow::Buffer>& values, int64_t length) {
+  Result<std::shared_ptr<arrow::ArrayData>> Wrap(const std::shared_ptr<arrow::DataType>& type,
+                                                 const std::shared_ptr<arrow::Buffer>& values, int64_t length) const {
     if (type->id() == arrow::Type::FIXED_SIZE_LIST) {
       const auto& list = static_cast<const arrow::FixedSizeListType&>(*type);
       LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::ArrayData> items,
@@ -324,6 +327,7 @@ class FixedReader : public Reader {
 
   Shape shape_;
   std::vector<FixedPart> parts_;
+  uint64_t limit_;
   uint64_t rows_ = 0;
   bool asked_ = false;
   bool taken_ = false;
@@ -344,7 +348,7 @@ Result<std::unique_ptr<Reader>> MakeFixedReader(const std::shared_ptr<arrow::Dat
     if (rows > (uint64_t{1} << 40) / std::max<uint64_t>(1, shape.multiplicity.back()))
       return leaf.page.Corrupt("too many values");
   }
-  return std::unique_ptr<Reader>(std::make_unique<FixedReader>(std::move(shape), std::move(parts)));
+  return std::unique_ptr<Reader>(std::make_unique<FixedReader>(std::move(shape), std::move(parts), OutputLimit(leaves)));
 }
 
 }  // namespace lancefs::v20

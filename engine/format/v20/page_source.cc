@@ -10,8 +10,6 @@ namespace {
 
 // Nearer pieces of one buffer are read together; no store would read them apart.
 constexpr uint64_t kJoinGap = 4096;
-// Wider values are no value of any type.
-constexpr uint64_t kMaxBits = uint64_t{1} << 34;
 
 std::string Place(const PageRef& page) {
   return "data file " + page.file->path() + ", column " + std::to_string(page.column) + ", page " + std::to_string(page.page);
@@ -60,7 +58,7 @@ Result<FixedSource> FixedSource::Make(const PageRef& page, const pb::v20::ArrayE
       source.bits_ = source.packed_bits_ = encoding.flat().bits_per_value();
       source.count_ = CountRows(ranges);
       source.ranges_ = std::move(ranges);
-      if (source.bits_ > kMaxBits || (source.bits_ != 1 && source.bits_ % 8 != 0)) {
+      if (source.bits_ > kMaxValueBits || (source.bits_ != 1 && source.bits_ % 8 != 0)) {
         return page.Corrupt("values of " + std::to_string(source.bits_) + " bits");
       }
       if (place.length == 0 && source.count_ != 0 && source.bits_ != 0) return page.Corrupt("a compressed buffer is empty");
@@ -93,7 +91,7 @@ Result<FixedSource> FixedSource::MakeFlat(const PageRef& page, const pb::v20::Bu
   source.bits_ = source.packed_bits_ = bits;
   source.count_ = CountRows(ranges);
   source.ranges_ = std::move(ranges);
-  if (bits > kMaxBits || (bits != 1 && bits % 8 != 0)) return page.Corrupt("values of " + std::to_string(bits) + " bits");
+  if (bits > kMaxValueBits || (bits != 1 && bits % 8 != 0)) return page.Corrupt("values of " + std::to_string(bits) + " bits");
   LANCEFS_RETURN_NOT_OK(source.PlanSpans());
   return source;
 }
@@ -112,7 +110,8 @@ Result<FixedSource> FixedSource::MakePacked(const PageRef& page, const pb::v20::
     return page.Corrupt("values of " + std::to_string(bits) + " bits packed into " + std::to_string(packed_bits));
   }
   // No bytes bound the number of values of 0 bits.
-  if (packed_bits == 0 && source.count_ > (uint64_t{1} << 30)) return page.Corrupt("too many values");
+  if (packed_bits == 0 && source.count_ > kFreeArrayBytes / 8)
+    return Status::TooLarge(std::to_string(source.count_) + " values that take no bytes; read fewer rows at once");
   LANCEFS_RETURN_NOT_OK(source.PlanSpans());
   return source;
 }

@@ -18,6 +18,8 @@ namespace lancefs::v20 {
 
 // Encodings nest; deeper ones are hostile.
 constexpr int kMaxEncodingDepth = 16;
+// Wider values are no value of any type.
+constexpr uint64_t kMaxValueBits = kFreeArrayBytes * 8;
 // Spare bytes behind output buffers, so that short values may be copied in whole words.
 constexpr uint64_t kSlack = 32;
 

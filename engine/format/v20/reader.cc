@@ -6,9 +6,6 @@
 namespace lancefs::v20 {
 namespace {
 
-// More than this for one array is a broken file or a wrong call.
-constexpr uint64_t kMaxOutput = uint64_t{1} << 35;
-
 // A column that the file does not have.
 class NullReader : public Reader {
  public:
@@ -89,13 +86,17 @@ void AddRange(RowSelection* rows, uint64_t start, uint64_t end) {
   }
 }
 
-Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size) {
-  if (size > kMaxOutput)
+Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size, uint64_t limit) {
+  if (size > limit)
     return Status::TooLarge("the selection needs " + std::to_string(size) + " bytes in one array; read fewer rows at once");
   LANCEFS_ARROW_ASSIGN(std::unique_ptr<arrow::ResizableBuffer> buffer,
                        arrow::AllocateResizableBuffer(static_cast<int64_t>(size + kSlack)));
   LANCEFS_ARROW_NOT_OK(buffer->Resize(static_cast<int64_t>(size), false));
   return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+}
+
+uint64_t OutputLimit(const std::vector<LeafPart>& parts) {
+  return parts.empty() ? kFreeArrayBytes : MaxArrayBytes(*parts[0].page.file, *parts[0].page.info);
 }
 
 Result<std::shared_ptr<arrow::Buffer>> AllocateOnes(uint64_t rows) {

@@ -72,8 +72,10 @@ Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>&
 
 // Adds [start, end) to a sorted selection, joining neighbours.
 void AddRange(RowSelection* rows, uint64_t start, uint64_t end);
-// Memory for `size` bytes and kSlack more behind them. Errors: kTooLarge, kResourceExhausted.
-Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size);
+// Memory for `size` bytes and kSlack more behind them. Errors: kTooLarge above `limit`, kResourceExhausted.
+Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size, uint64_t limit = kFreeArrayBytes);
+// The limit of an array that these parts make, all of one column.
+uint64_t OutputLimit(const std::vector<LeafPart>& parts);
 
 // End offsets as binary and list pages store them (no leading 0; a null has the adjustment added) into Arrow offsets:
 // out[i] = base + (end of value i - first). Sets `*nulls` to the number of nulls.
