@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "engine/format/column_read.h"
 #include "engine/format/proto/table.pb.h"
+#include "engine/format/roaring_codec.h"
 
 namespace lancefs {
 
@@ -26,10 +27,12 @@ class DeletionVector {
   static Result<std::shared_ptr<const DeletionVector>> FromOffsets(std::vector<uint32_t> offsets, uint64_t physical_rows);
 
   uint64_t physical_rows() const { return physical_rows_; }
-  // Deleted offsets, ascending.
-  const std::vector<uint32_t>& offsets() const { return offsets_; }
-  uint64_t Count() const { return offsets_.size(); }
-  uint64_t live_rows() const { return physical_rows_ - offsets_.size(); }
+  // The deleted rows as ranges, ascending, with live rows between them.
+  RowSelection DeletedRanges() const;
+  // Every deleted offset, ascending. Errors: kTooLarge where they are too many to be held as numbers.
+  Result<std::vector<uint32_t>> Offsets() const;
+  uint64_t Count() const { return count_; }
+  uint64_t live_rows() const { return physical_rows_ - count_; }
   bool Contains(uint64_t offset) const;
   // Deleted rows in [start, end).
   uint64_t CountInRange(uint64_t start, uint64_t end) const;
@@ -42,10 +45,19 @@ class DeletionVector {
   Result<Bytes> Serialize(pb::DeletionFile::FileType type) const;
 
  private:
-  DeletionVector(std::vector<uint32_t> offsets, uint64_t physical_rows)
-      : offsets_(std::move(offsets)), physical_rows_(physical_rows) {}
+  DeletionVector(const std::vector<RoaringRun>& runs, uint64_t physical_rows);
 
-  std::vector<uint32_t> offsets_;
+  // Neighbouring deleted rows. Runs, since a bitmap of a few KiB may delete hundreds of millions.
+  struct Run {
+    uint32_t first = 0;
+    uint32_t last = 0;
+    uint32_t before = 0;  // deleted rows before it
+  };
+  // The run that holds `offset` or, if none does, the first one behind it.
+  std::vector<Run>::const_iterator FindRun(uint64_t offset) const;
+
+  std::vector<Run> runs_;
+  uint64_t count_ = 0;
   uint64_t physical_rows_;
 };
 

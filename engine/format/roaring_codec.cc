@@ -23,13 +23,18 @@ struct Container {
   bool runs = false;
 };
 
-Status Append(uint32_t value, uint64_t limit, std::vector<uint32_t>* out) {
-  if (value >= limit) return Bad("value " + std::to_string(value) + " is not below " + std::to_string(limit));
-  out->push_back(value);
+// Values come in ascending order.
+Status Append(uint32_t first, uint32_t last, uint64_t limit, std::vector<RoaringRun>* out) {
+  if (last >= limit) return Bad("value " + std::to_string(last) + " is not below " + std::to_string(limit));
+  if (!out->empty() && out->back().last + uint64_t{1} == first) {
+    out->back().last = last;
+  } else {
+    out->push_back({first, last});
+  }
   return Status::OK();
 }
 
-Status ReadRuns(ByteReader* reader, const Container& container, uint64_t limit, std::vector<uint32_t>* out) {
+Status ReadRuns(ByteReader* reader, const Container& container, uint64_t limit, std::vector<RoaringRun>* out) {
   uint16_t count = 0;
   LANCEFS_RETURN_NOT_OK(reader->Read(&count));
   uint32_t next = 0;  // the smallest value that may follow
@@ -44,9 +49,7 @@ Status ReadRuns(ByteReader* reader, const Container& container, uint64_t limit, 
       return Bad("run " + std::to_string(i) + " of key " + std::to_string(container.high >> 16) + " is out of order or too long");
     total += static_cast<uint32_t>(more) + 1;
     if (total > container.cardinality) break;
-    if ((container.high | last) >= limit)
-      return Bad("value " + std::to_string(container.high | last) + " is not below " + std::to_string(limit));
-    for (uint32_t low = start; low <= last; ++low) out->push_back(container.high | low);
+    LANCEFS_RETURN_NOT_OK(Append(container.high | start, container.high | last, limit, out));
     next = last + 1;
   }
   if (total != container.cardinality)
@@ -54,7 +57,7 @@ Status ReadRuns(ByteReader* reader, const Container& container, uint64_t limit, 
   return Status::OK();
 }
 
-Status ReadArray(ByteReader* reader, const Container& container, uint64_t limit, std::vector<uint32_t>* out) {
+Status ReadArray(ByteReader* reader, const Container& container, uint64_t limit, std::vector<RoaringRun>* out) {
   std::span<const uint8_t> values;
   LANCEFS_RETURN_NOT_OK(reader->ReadSpan(container.cardinality * 2, &values));
   int64_t previous = -1;
@@ -62,12 +65,12 @@ Status ReadArray(ByteReader* reader, const Container& container, uint64_t limit,
     const auto low = LoadLittleEndian<uint16_t>(values.data() + i * 2);
     if (low <= previous) return Bad("the values of key " + std::to_string(container.high >> 16) + " do not ascend");
     previous = low;
-    LANCEFS_RETURN_NOT_OK(Append(container.high | low, limit, out));
+    LANCEFS_RETURN_NOT_OK(Append(container.high | low, container.high | low, limit, out));
   }
   return Status::OK();
 }
 
-Status ReadBitset(ByteReader* reader, const Container& container, uint64_t limit, std::vector<uint32_t>* out) {
+Status ReadBitset(ByteReader* reader, const Container& container, uint64_t limit, std::vector<RoaringRun>* out) {
   std::span<const uint8_t> words;
   LANCEFS_RETURN_NOT_OK(reader->ReadSpan(kBitsetBytes, &words));
   uint32_t total = 0;
@@ -77,7 +80,8 @@ Status ReadBitset(ByteReader* reader, const Container& container, uint64_t limit
     return Bad("the bits of key " + std::to_string(container.high >> 16) + " do not hold what was said");
   for (uint32_t i = 0; i < kBitsetBytes / 8; ++i) {
     for (auto word = LoadLittleEndian<uint64_t>(words.data() + i * 8); word != 0; word &= word - 1) {
-      LANCEFS_RETURN_NOT_OK(Append(container.high | (i * 64 + static_cast<uint32_t>(std::countr_zero(word))), limit, out));
+      const uint32_t value = container.high | (i * 64 + static_cast<uint32_t>(std::countr_zero(word)));
+      LANCEFS_RETURN_NOT_OK(Append(value, value, limit, out));
     }
   }
   return Status::OK();
@@ -119,7 +123,7 @@ void Put(T value, std::string* out) {
 
 }  // namespace
 
-Result<std::vector<uint32_t>> DecodeRoaring(std::span<const uint8_t> bytes, uint64_t limit) {
+Result<std::vector<RoaringRun>> DecodeRoaringRuns(std::span<const uint8_t> bytes, uint64_t limit) {
   ByteReader reader(bytes);
   std::span<const uint8_t> offsets;
   Result<std::vector<Container>> containers = ReadHeader(&reader, &offsets);
@@ -127,9 +131,7 @@ Result<std::vector<uint32_t>> DecodeRoaring(std::span<const uint8_t> bytes, uint
   uint64_t total = 0;
   for (const Container& container : *containers) total += container.cardinality;
   if (total > limit) return Bad(std::to_string(total) + " values below " + std::to_string(limit));
-  // Run containers are small for what they hold; the memory is taken as they are read.
-  std::vector<uint32_t> values;
-  values.reserve(std::min<uint64_t>(total, bytes.size() * 8));
+  std::vector<RoaringRun> values;
   for (size_t i = 0; i < containers->size(); ++i) {
     const Container& container = (*containers)[i];
     if (!offsets.empty() && LoadLittleEndian<uint32_t>(offsets.data() + i * 4) != reader.position()) {
@@ -141,6 +143,21 @@ Result<std::vector<uint32_t>> DecodeRoaring(std::span<const uint8_t> bytes, uint
     LANCEFS_RETURN_NOT_OK(status);
   }
   if (reader.remaining() != 0) return Bad(std::to_string(reader.remaining()) + " bytes follow the end");
+  return values;
+}
+
+Result<std::vector<uint32_t>> DecodeRoaring(std::span<const uint8_t> bytes, uint64_t limit) {
+  constexpr uint64_t kMost = uint64_t{1} << 26;
+  Result<std::vector<RoaringRun>> runs = DecodeRoaringRuns(bytes, limit);
+  if (!runs.ok()) return runs.status();
+  uint64_t count = 0;
+  for (const RoaringRun& run : *runs) count += uint64_t{run.last} - run.first + 1;
+  if (count > kMost) return Status::TooLarge("a roaring bitmap of " + std::to_string(count) + " values");
+  std::vector<uint32_t> values;
+  values.reserve(count);
+  for (const RoaringRun& run : *runs) {
+    for (uint64_t value = run.first; value <= run.last; ++value) values.push_back(static_cast<uint32_t>(value));
+  }
   return values;
 }
 

@@ -48,80 +48,15 @@ bool StrictlyAscends(const std::vector<uint64_t>& values) {
   return std::adjacent_find(values.begin(), values.end(), [](uint64_t a, uint64_t b) { return a >= b; }) == values.end();
 }
 
-// Collects the ids of segments, never more than the limit.
-class Collector {
- public:
-  explicit Collector(uint64_t limit) : limit_(limit) {}
+constexpr uint64_t kBlockBits = 4096;  // of a bitmap, for finding a row's bit
+// More ids at once are refused: they are better copied in parts.
+constexpr uint64_t kMaxAtOnce = uint64_t{1} << 24;
 
-  Status Add(const pb::U64Segment& segment) {
-    switch (segment.segment_case()) {
-      case pb::U64Segment::kRange: return AddRange(segment.range().start(), segment.range().end());
-      case pb::U64Segment::kRangeWithHoles: return AddHoles(segment.range_with_holes());
-      case pb::U64Segment::kRangeWithBitmap: return AddBitmap(segment.range_with_bitmap());
-      case pb::U64Segment::kSortedArray: return AddArray(segment.sorted_array(), true);
-      case pb::U64Segment::kArray: return AddArray(segment.array(), false);
-      default: return Bad("a segment without a kind");
-    }
-  }
-  std::vector<uint64_t>& ids() { return ids_; }
-
- private:
-  Status Reserve(uint64_t count) {
-    if (count > limit_ - ids_.size()) return Bad("more than the fragment's " + std::to_string(limit_) + " rows");
-    ids_.reserve(std::max<uint64_t>(ids_.capacity(), ids_.size() + count));
-    return Status::OK();
-  }
-  Status AddRange(uint64_t start, uint64_t end) {
-    if (start > end) return Bad("the range " + Interval(start, end) + " ends before it starts");
-    LANCEFS_RETURN_NOT_OK(Reserve(end - start));
-    for (uint64_t id = start; id < end; ++id) ids_.push_back(id);
-    return Status::OK();
-  }
-  Status AddHoles(const pb::U64Segment::RangeWithHoles& range) {
-    if (range.start() > range.end()) return Bad("the range " + Interval(range.start(), range.end()) + " ends before it starts");
-    if (!range.has_holes()) return Bad("a range without its holes");
-    LANCEFS_ASSIGN_OR_RETURN(const std::vector<uint64_t> holes, DecodeArray(range.holes()));
-    if (!StrictlyAscends(holes)) return Bad("holes do not ascend");
-    if (!holes.empty() && (holes.front() < range.start() || holes.back() >= range.end())) {
-      return Bad("a hole outside of " + Interval(range.start(), range.end()));
-    }
-    LANCEFS_RETURN_NOT_OK(Reserve(range.end() - range.start() - holes.size()));
-    uint64_t id = range.start();
-    for (const uint64_t hole : holes) {
-      for (; id < hole; ++id) ids_.push_back(id);
-      ++id;
-    }
-    for (; id < range.end(); ++id) ids_.push_back(id);
-    return Status::OK();
-  }
-  Status AddBitmap(const pb::U64Segment::RangeWithBitmap& range) {
-    if (range.start() > range.end()) return Bad("the range " + Interval(range.start(), range.end()) + " ends before it starts");
-    const uint64_t slots = range.end() - range.start();
-    const std::string& bits = range.bitmap();
-    if (bits.size() != slots / 8 + (slots % 8 == 0 ? 0 : 1)) {
-      return Bad("a bitmap of " + std::to_string(bits.size()) + " bytes for " + Interval(range.start(), range.end()));
-    }
-    if (slots % 8 != 0 && static_cast<uint8_t>(bits.back()) >> (slots % 8) != 0)
-      return Bad("the padding of a bitmap is not zero");
-    uint64_t count = 0;
-    for (const char byte : bits) count += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(byte)));
-    LANCEFS_RETURN_NOT_OK(Reserve(count));
-    for (uint64_t i = 0; i < slots; ++i) {
-      if ((static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) != 0) ids_.push_back(range.start() + i);
-    }
-    return Status::OK();
-  }
-  Status AddArray(const pb::EncodedU64Array& array, bool sorted) {
-    LANCEFS_ASSIGN_OR_RETURN(const std::vector<uint64_t> values, DecodeArray(array));
-    if (sorted && !StrictlyAscends(values)) return Bad("a sorted array does not ascend");
-    LANCEFS_RETURN_NOT_OK(Reserve(values.size()));
-    ids_.insert(ids_.end(), values.begin(), values.end());
-    return Status::OK();
-  }
-
-  uint64_t limit_;
-  std::vector<uint64_t> ids_;
-};
+uint64_t CountBits(const std::string& bits, uint64_t from_byte, uint64_t to_byte) {
+  uint64_t count = 0;
+  for (uint64_t i = from_byte; i < to_byte; ++i) count += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(bits[i])));
+  return count;
+}
 
 template <typename Message>
 Result<Message> ParseWhole(std::span<const uint8_t> bytes, uint64_t expected_rows) {
@@ -156,14 +91,162 @@ void SetArray(std::span<const uint64_t> ids, pb::EncodedU64Array* array) {
 
 }  // namespace
 
-Result<std::vector<uint64_t>> DecodeRowIds(std::span<const uint8_t> bytes, uint64_t expected_rows) {
-  LANCEFS_ASSIGN_OR_RETURN(const pb::RowIdSequence sequence, ParseWhole<pb::RowIdSequence>(bytes, expected_rows));
-  Collector collector(expected_rows);
-  for (const pb::U64Segment& segment : sequence.segments()) LANCEFS_RETURN_NOT_OK(collector.Add(segment));
-  if (collector.ids().size() != expected_rows) {
-    return Bad(std::to_string(collector.ids().size()) + " ids for a fragment of " + std::to_string(expected_rows) + " rows");
+Result<RowIdSequence::Segment> RowIdSequence::MakeSegment(const pb::U64Segment& message) {
+  Segment segment;
+  auto set_range = [&segment](const auto& range) -> Status {
+    if (range.start() > range.end()) return Bad("the range " + Interval(range.start(), range.end()) + " ends before it starts");
+    segment.start = range.start();
+    segment.rows = range.end() - range.start();
+    return Status::OK();
+  };
+  switch (message.segment_case()) {
+    case pb::U64Segment::kRange: LANCEFS_RETURN_NOT_OK(set_range(message.range())); break;
+    case pb::U64Segment::kRangeWithHoles: {
+      const auto& range = message.range_with_holes();
+      segment.kind = Segment::Kind::kHoles;
+      LANCEFS_RETURN_NOT_OK(set_range(range));
+      if (!range.has_holes()) return Bad("a range without its holes");
+      LANCEFS_ASSIGN_OR_RETURN(segment.values, DecodeArray(range.holes()));
+      if (!StrictlyAscends(segment.values)) return Bad("holes do not ascend");
+      if (!segment.values.empty() && (segment.values.front() < range.start() || segment.values.back() >= range.end()))
+        return Bad("a hole outside of " + Interval(range.start(), range.end()));
+      segment.rows -= segment.values.size();
+      break;
+    }
+    case pb::U64Segment::kRangeWithBitmap: {
+      const auto& range = message.range_with_bitmap();
+      segment.kind = Segment::Kind::kBitmap;
+      LANCEFS_RETURN_NOT_OK(set_range(range));
+      const uint64_t slots = segment.rows;
+      segment.bits = range.bitmap();
+      if (segment.bits.size() != slots / 8 + (slots % 8 == 0 ? 0 : 1)) {
+        return Bad("a bitmap of " + std::to_string(segment.bits.size()) + " bytes for " + Interval(range.start(), range.end()));
+      }
+      if (slots % 8 != 0 && static_cast<uint8_t>(segment.bits.back()) >> (slots % 8) != 0)
+        return Bad("the padding of a bitmap is not zero");
+      segment.rows = 0;
+      for (uint64_t byte = 0; byte < segment.bits.size(); byte += kBlockBits / 8) {
+        segment.rows_before.push_back(segment.rows);
+        segment.rows += CountBits(segment.bits, byte, std::min<uint64_t>(byte + kBlockBits / 8, segment.bits.size()));
+      }
+      break;
+    }
+    case pb::U64Segment::kSortedArray:
+    case pb::U64Segment::kArray: {
+      const bool sorted = message.segment_case() == pb::U64Segment::kSortedArray;
+      segment.kind = Segment::Kind::kArray;
+      LANCEFS_ASSIGN_OR_RETURN(segment.values, DecodeArray(sorted ? message.sorted_array() : message.array()));
+      if (sorted && !StrictlyAscends(segment.values)) return Bad("a sorted array does not ascend");
+      segment.rows = segment.values.size();
+      break;
+    }
+    default: return Bad("a segment without a kind");
   }
-  return std::move(collector.ids());
+  return segment;
+}
+
+Result<RowIdSequence> RowIdSequence::Parse(std::span<const uint8_t> bytes, uint64_t expected_rows) {
+  LANCEFS_ASSIGN_OR_RETURN(const pb::RowIdSequence sequence, ParseWhole<pb::RowIdSequence>(bytes, expected_rows));
+  RowIdSequence ids;
+  for (const pb::U64Segment& message : sequence.segments()) {
+    LANCEFS_ASSIGN_OR_RETURN(Segment segment, MakeSegment(message));
+    if (segment.rows > expected_rows - ids.rows_)
+      return Bad("more than the fragment's " + std::to_string(expected_rows) + " rows");
+    segment.first_row = ids.rows_;
+    ids.rows_ += segment.rows;
+    if (segment.rows != 0) ids.segments_.push_back(std::move(segment));
+  }
+  if (ids.rows_ != expected_rows)
+    return Bad(std::to_string(ids.rows_) + " ids for a fragment of " + std::to_string(expected_rows) + " rows");
+  return ids;
+}
+
+void RowIdSequence::CopyFrom(const Segment& segment, uint64_t start, uint64_t end, uint64_t* out) {
+  switch (segment.kind) {
+    case Segment::Kind::kRange:
+      for (uint64_t row = start; row < end; ++row) *out++ = segment.start + row;
+      return;
+    case Segment::Kind::kArray: std::copy_n(segment.values.begin() + static_cast<ptrdiff_t>(start), end - start, out); return;
+    case Segment::Kind::kHoles: {
+      // Before hole h stand values[h] - start - h rows, which never falls with h.
+      const std::vector<uint64_t>& holes = segment.values;
+      size_t low = 0;
+      size_t high = holes.size();
+      while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (holes[middle] - segment.start - middle <= start) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      uint64_t id = segment.start + start + low;
+      for (uint64_t row = start; row < end; ++row, ++id) {
+        for (; low < holes.size() && holes[low] == id; ++low) ++id;
+        *out++ = id;
+      }
+      return;
+    }
+    case Segment::Kind::kBitmap: {
+      const auto block = std::upper_bound(segment.rows_before.begin(), segment.rows_before.end(), start) - 1;
+      auto bit = static_cast<uint64_t>(block - segment.rows_before.begin()) * kBlockBits;
+      for (uint64_t row = *block; row < end; ++bit) {
+        if ((static_cast<uint8_t>(segment.bits[bit / 8]) >> (bit % 8) & 1) == 0) continue;
+        if (row++ >= start) *out++ = segment.start + bit;
+      }
+      return;
+    }
+  }
+}
+
+void RowIdSequence::Copy(uint64_t start, uint64_t end, uint64_t* out) const {
+  auto segment = std::upper_bound(segments_.begin(), segments_.end(), start,
+                                  [](uint64_t row, const Segment& each) { return row < each.first_row + each.rows; });
+  for (; start < end; ++segment) {
+    const uint64_t stop = std::min(end, segment->first_row + segment->rows);
+    CopyFrom(*segment, start - segment->first_row, stop - segment->first_row, out);
+    out += stop - start;
+    start = stop;
+  }
+}
+
+Result<RowVersionSequence> RowVersionSequence::Parse(std::span<const uint8_t> bytes, uint64_t expected_rows) {
+  LANCEFS_ASSIGN_OR_RETURN(const pb::RowDatasetVersionSequence sequence,
+                           ParseWhole<pb::RowDatasetVersionSequence>(bytes, expected_rows));
+  RowVersionSequence versions;
+  for (const pb::RowDatasetVersionRun& run : sequence.runs()) {
+    // Only the number of rows counts, not the span's numbers.
+    LANCEFS_ASSIGN_OR_RETURN(const RowIdSequence::Segment span, RowIdSequence::MakeSegment(run.span()));
+    if (span.rows > expected_rows - versions.rows())
+      return Bad("more than the fragment's " + std::to_string(expected_rows) + " rows");
+    if (span.rows != 0) versions.runs_.push_back({versions.rows() + span.rows, run.version()});
+  }
+  if (versions.rows() != expected_rows)
+    return Bad(std::to_string(versions.rows()) + " versions for a fragment of " + std::to_string(expected_rows) + " rows");
+  return versions;
+}
+
+RowVersionSequence RowVersionSequence::Uniform(uint64_t rows, uint64_t version) {
+  RowVersionSequence versions;
+  if (rows != 0) versions.runs_.push_back({rows, version});
+  return versions;
+}
+
+void RowVersionSequence::Copy(uint64_t start, uint64_t end, uint64_t* out) const {
+  auto run = std::upper_bound(runs_.begin(), runs_.end(), start, [](uint64_t row, const Run& each) { return row < each.end; });
+  for (; start < end; ++run) {
+    const uint64_t stop = std::min(end, run->end);
+    out = std::fill_n(out, stop - start, run->version);
+    start = stop;
+  }
+}
+
+Result<std::vector<uint64_t>> DecodeRowIds(std::span<const uint8_t> bytes, uint64_t expected_rows) {
+  LANCEFS_ASSIGN_OR_RETURN(const RowIdSequence ids, RowIdSequence::Parse(bytes, expected_rows));
+  if (ids.rows() > kMaxAtOnce) return Status::TooLarge("too many row ids to be read at once");
+  std::vector<uint64_t> all(ids.rows());
+  ids.Copy(0, ids.rows(), all.data());
+  return all;
 }
 
 std::string EncodeRowIdRange(uint64_t start, uint64_t end) {
@@ -203,18 +286,11 @@ std::string EncodeRowIds(std::span<const uint64_t> ids) {
 }
 
 Result<std::vector<uint64_t>> DecodeRowVersions(std::span<const uint8_t> bytes, uint64_t expected_rows) {
-  LANCEFS_ASSIGN_OR_RETURN(const pb::RowDatasetVersionSequence sequence,
-                           ParseWhole<pb::RowDatasetVersionSequence>(bytes, expected_rows));
-  std::vector<uint64_t> versions;
-  for (const pb::RowDatasetVersionRun& run : sequence.runs()) {
-    // Only the number of rows counts, not the span's numbers.
-    Collector collector(expected_rows - versions.size());
-    LANCEFS_RETURN_NOT_OK(collector.Add(run.span()));
-    versions.insert(versions.end(), collector.ids().size(), run.version());
-  }
-  if (versions.size() != expected_rows)
-    return Bad(std::to_string(versions.size()) + " versions for a fragment of " + std::to_string(expected_rows) + " rows");
-  return versions;
+  LANCEFS_ASSIGN_OR_RETURN(const RowVersionSequence versions, RowVersionSequence::Parse(bytes, expected_rows));
+  if (versions.rows() > kMaxAtOnce) return Status::TooLarge("too many row versions to be read at once");
+  std::vector<uint64_t> all(versions.rows());
+  versions.Copy(0, versions.rows(), all.data());
+  return all;
 }
 
 std::string EncodeFreshRowVersions(uint64_t rows, uint64_t version) {

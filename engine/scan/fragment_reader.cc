@@ -8,6 +8,7 @@
 
 #include "base/executor.h"
 #include "engine/arrow_status.h"
+#include "engine/format/row_ids.h"
 
 namespace lancefs {
 namespace {
@@ -386,15 +387,27 @@ uint64_t FragmentReader::EstimateRowBytes(const std::vector<Field>& fields) cons
   return std::max<uint64_t>(1, total);
 }
 
+namespace {
+
+// What a sequence of row ids or versions holds for `rows`.
+template <typename Sequence>
+Result<std::shared_ptr<arrow::Array>> Pick(const Sequence& sequence, const RowSelection& rows) {
+  const uint64_t count = CountRows(rows);
+  LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> values, arrow::AllocateBuffer(static_cast<int64_t>(count * 8)));
+  auto* out = reinterpret_cast<uint64_t*>(values->mutable_data());
+  for (const RowRange& range : rows) {
+    sequence.Copy(range.start, range.end, out);
+    out += range.length();
+  }
+  return std::static_pointer_cast<arrow::Array>(std::make_shared<arrow::UInt64Array>(static_cast<int64_t>(count), values));
+}
+
+}  // namespace
+
 Result<std::shared_ptr<arrow::Array>> FragmentReader::RowIds(const RowSelection& rows, const OpContext& ctx) const {
   if (!dataset_->stable_row_ids()) return RowAddresses(rows);
   LANCEFS_ASSIGN_OR_RETURN(const auto ids, dataset_->RowIds(index_, ctx));
-  arrow::UInt64Builder builder;
-  LANCEFS_ARROW_NOT_OK(builder.Reserve(static_cast<int64_t>(CountRows(rows))));
-  for (const RowRange& range : rows) {
-    LANCEFS_ARROW_NOT_OK(builder.AppendValues(ids->data() + range.start, static_cast<int64_t>(range.length())));
-  }
-  return FromArrow(builder.Finish());
+  return Pick(*ids, rows);
 }
 
 Result<std::shared_ptr<arrow::Array>> FragmentReader::RowAddresses(const RowSelection& rows) const {

@@ -140,12 +140,12 @@ struct Dataset::Shared {
     std::shared_ptr<LanceFile> file;
     std::list<std::string>::iterator position;
   };
-  std::unordered_map<std::string, FileEntry> files;                                       // guarded by mutex, by path
-  std::list<std::string> recent;                                                          // guarded by mutex, most recent first
-  std::unordered_map<std::string, std::shared_ptr<const DeletionVector>> deletions;       // guarded by mutex, by path
-  std::unordered_map<std::string, uint64_t> rows;                                         // guarded by mutex, by data file
-  std::unordered_map<std::string, std::shared_ptr<const std::vector<uint64_t>>> row_ids;  // guarded by mutex, by sequence bytes
-  std::unordered_map<std::string, ResolvedBase> bases;                                    // guarded by mutex, by URI
+  std::unordered_map<std::string, FileEntry> files;                                  // guarded by mutex, by path
+  std::list<std::string> recent;                                                     // guarded by mutex, most recent first
+  std::unordered_map<std::string, std::shared_ptr<const DeletionVector>> deletions;  // guarded by mutex, by path
+  std::unordered_map<std::string, uint64_t> rows;                                    // guarded by mutex, by data file
+  std::unordered_map<std::string, std::shared_ptr<const RowIdSequence>> row_ids;     // guarded by mutex, by sequence bytes
+  std::unordered_map<std::string, ResolvedBase> bases;                               // guarded by mutex, by URI
 };
 
 Dataset::~Dataset() = default;
@@ -475,7 +475,7 @@ Result<std::shared_ptr<LanceFile>> Dataset::OpenDataFile(const pb::DataFile& fil
   return opened;
 }
 
-Result<std::shared_ptr<const std::vector<uint64_t>>> Dataset::RowIds(size_t index, const OpContext&) const {
+Result<std::shared_ptr<const RowIdSequence>> Dataset::RowIds(size_t index, const OpContext&) const {
   const pb::DataFragment& fragment = manifest_->fragments(static_cast<int>(index));
   if (!fragment.has_inline_row_ids()) {
     return Status::NotSupported("the row ids of fragment " + std::to_string(fragment.id()) +
@@ -487,12 +487,12 @@ Result<std::shared_ptr<const std::vector<uint64_t>>> Dataset::RowIds(size_t inde
     const auto known = shared_->row_ids.find(key);
     if (known != shared_->row_ids.end()) return known->second;
   }
-  Result<std::vector<uint64_t>> ids = DecodeRowIds(
+  Result<RowIdSequence> ids = RowIdSequence::Parse(
       std::span(reinterpret_cast<const uint8_t*>(fragment.inline_row_ids().data()), fragment.inline_row_ids().size()),
       fragment.physical_rows());
   if (!ids.ok()) return ids.status().WithContext("row ids of fragment " + std::to_string(fragment.id()));
   std::lock_guard lock(shared_->mutex);
-  return shared_->row_ids.try_emplace(key, std::make_shared<const std::vector<uint64_t>>(std::move(*ids))).first->second;
+  return shared_->row_ids.try_emplace(key, std::make_shared<const RowIdSequence>(std::move(*ids))).first->second;
 }
 
 Result<std::vector<std::string>> ListTables(ObjectStore& store, const std::string& path, const OpContext& ctx) {

@@ -21,6 +21,7 @@ namespace lancefs {
 
 class DeletionVector;
 class LanceFile;
+class RowIdSequence;
 
 struct VersionInfo {
   uint64_t version = 0;
@@ -113,7 +114,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Result<std::shared_ptr<const DeletionVector>> Deletions(size_t index, const OpContext& ctx) const;
   Result<std::shared_ptr<LanceFile>> OpenDataFile(const pb::DataFile& file, const OpContext& ctx) const;
   // The stable row ids of a fragment in physical order. REQUIRES: stable_row_ids().
-  Result<std::shared_ptr<const std::vector<uint64_t>>> RowIds(size_t index, const OpContext& ctx) const;
+  Result<std::shared_ptr<const RowIdSequence>> RowIds(size_t index, const OpContext& ctx) const;
 
   // What an absolute URI or path that the manifest or a row names can be read with; stores are kept.
   Result<ResolvedBase> Resolve(const std::string& uri) const;

@@ -126,7 +126,8 @@ class FragmentDirectory : public ViewDirectory {
     LANCEFS_ASSIGN_OR_RETURN(auto deletions, dataset.Deletions(index, ctx));
     std::string text;
     if (!deletions) return text;
-    for (uint32_t offset : deletions->offsets()) text += std::to_string(offset) + "\n";
+    LANCEFS_ASSIGN_OR_RETURN(const std::vector<uint32_t> offsets, deletions->Offsets());
+    for (const uint32_t offset : offsets) text += std::to_string(offset) + "\n";
     return text;
   }
 

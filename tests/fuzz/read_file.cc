@@ -36,19 +36,20 @@ Result<std::shared_ptr<arrow::Array>> ReadField(const std::shared_ptr<LanceFile>
   return arrays[0];
 }
 
-Status ReadAll(std::string_view bytes, bool (*wanted)(FileVersion)) {
+const std::shared_ptr<ObjectStore>& Store() {
   static const std::shared_ptr<ObjectStore> store = MakeMemoryStore();
-  LANCEFS_RETURN_NOT_OK(
-      store->Put("f.lance", Bytes::Copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}), OpContext()));
-  LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<LanceFile> file, LanceFile::Open(store, "f.lance", bytes.size(), OpContext()));
-  if (!wanted(file->version())) return Status::OK();
-  LANCEFS_ASSIGN_OR_RETURN(const Bytes buffer, file->GlobalBuffer(0, OpContext()));
-  pb::FileDescriptor descriptor;
-  if (!descriptor.ParseFromArray(buffer.data(), static_cast<int>(buffer.size()))) return Status::Corruption("no descriptor");
-  LANCEFS_ASSIGN_OR_RETURN(const Schema schema, SchemaFromProto(descriptor.schema().fields(), {}));
-  FieldColumns columns;
-  for (const Field* field : PhysicalFields(schema, file->version())) columns.try_emplace(field->id, columns.size());
-  const uint64_t rows = std::min<uint64_t>(descriptor.length(), UINT32_MAX);
+  return store;
+}
+
+Result<std::shared_ptr<LanceFile>> OpenBytes(std::string_view bytes) {
+  const auto copy = Bytes::Copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  LANCEFS_RETURN_NOT_OK(Store()->Put("f.lance", copy, OpContext()));
+  return LanceFile::Open(Store(), "f.lance", bytes.size(), OpContext());
+}
+
+// All fields, whole and some rows. The number of arrays that could be read.
+size_t ReadFields(const std::shared_ptr<LanceFile>& file, const Schema& schema, const FieldColumns& columns, uint64_t rows) {
+  size_t arrays = 0;
   const RowSelection selections[] = {
       {{0, std::min(rows, kMaxRows)}}, SomeRows(rows), {{rows - std::min<uint64_t>(rows, 3), rows}}};
   for (const Field& field : schema.fields) {
@@ -56,6 +57,7 @@ Status ReadAll(std::string_view bytes, bool (*wanted)(FileVersion)) {
       if (CountRows(selection) == 0) continue;
       const auto array = ReadField(file, field, columns, selection);
       if (!array.ok()) continue;
+      ++arrays;
       if ((*array)->length() != static_cast<int64_t>(CountRows(selection)) || !(*array)->type()->Equals(*field.type)) {
         std::fprintf(stderr, "%ld rows of %s\n", static_cast<long>((*array)->length()), (*array)->type()->ToString().c_str());
         std::abort();
@@ -63,6 +65,19 @@ Status ReadAll(std::string_view bytes, bool (*wanted)(FileVersion)) {
       UseBatch(*arrow::RecordBatch::Make(arrow::schema({field.ToArrow()}), (*array)->length(), {*array}));
     }
   }
+  return arrays;
+}
+
+Status ReadAll(std::string_view bytes, bool (*wanted)(FileVersion)) {
+  LANCEFS_ASSIGN_OR_RETURN(const std::shared_ptr<LanceFile> file, OpenBytes(bytes));
+  if (!wanted(file->version())) return Status::OK();
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes buffer, file->GlobalBuffer(0, OpContext()));
+  pb::FileDescriptor descriptor;
+  if (!descriptor.ParseFromArray(buffer.data(), static_cast<int>(buffer.size()))) return Status::Corruption("no descriptor");
+  LANCEFS_ASSIGN_OR_RETURN(const Schema schema, SchemaFromProto(descriptor.schema().fields(), {}));
+  FieldColumns columns;
+  for (const Field* field : PhysicalFields(schema, file->version())) columns.try_emplace(field->id, columns.size());
+  ReadFields(file, schema, columns, std::min<uint64_t>(descriptor.length(), UINT32_MAX));
   return Status::OK();
 }
 
@@ -80,6 +95,16 @@ void UseBatch(const arrow::RecordBatch& batch) {
   }
   std::string text;
   (void)RenderJsonl(batch, &text).ok();
+}
+
+bool ReadLegacyFile(std::string_view bytes, const Schema& schema) {
+  const auto file = OpenBytes(bytes);
+  if (!file.ok() || (*file)->version() != FileVersion::kV0_1) return false;
+  FieldColumns columns;
+  for (const Field& top : schema.fields)
+    top.ForEach([&](const Field& field) { columns.try_emplace(field.id, static_cast<uint32_t>(field.id)); });
+  const auto rows = (*file)->CountRows(OpContext());
+  return rows.ok() && ReadFields(*file, schema, columns, *rows) != 0;
 }
 
 void ReadFile(std::string_view bytes, bool (*wanted)(FileVersion)) { (void)ReadAll(bytes, wanted).ok(); }

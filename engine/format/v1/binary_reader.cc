@@ -187,8 +187,8 @@ Result<StringOutput> AllocateStrings(const arrow::DataType& type, uint64_t rows,
                             ", more than the 2 GiB of one array; read fewer rows at once");
   }
   const uint64_t width = out.large ? 8 : 4;
-  LANCEFS_ASSIGN_OR_RETURN(out.offsets, v20::AllocateOutput((rows + 1) * width));
-  LANCEFS_ASSIGN_OR_RETURN(out.data, v20::AllocateOutput(bytes));
+  LANCEFS_ASSIGN_OR_RETURN(out.offsets, v20::AllocateOutput((rows + 1) * width, UINT64_MAX));
+  LANCEFS_ASSIGN_OR_RETURN(out.data, v20::AllocateOutput(bytes, UINT64_MAX));
   std::memset(out.offsets->mutable_data(), 0, width);
   return out;
 }

@@ -31,7 +31,7 @@ Result<std::shared_ptr<arrow::Array>> ReadValues(const Bytes& file, const std::s
   LANCEFS_ASSIGN_OR_RETURN(const uint64_t bits, WidthOf(*type));
   if (bits == 0 || length > (file.size() - position) * 8 / bits) return Status::Corruption("it is longer than the file");
   const uint64_t bytes = (length * bits + 7) / 8;
-  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> values, v20::AllocateOutput(bytes));
+  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> values, v20::AllocateOutput(bytes, UINT64_MAX));
   if (bytes != 0) std::memcpy(values->mutable_data(), file.data() + position, bytes);
   return arrow::MakeArray(MakeFixedData(type, std::move(values), length));
 }

@@ -35,7 +35,7 @@ class FixedReader : public Reader {
 
   Result<std::shared_ptr<arrow::Array>> Decode() override {
     const uint64_t rows = CountValues(ranges_);
-    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> values, v20::AllocateOutput((rows * bits_ + 7) / 8));
+    LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::Buffer> values, v20::AllocateOutput((rows * bits_ + 7) / 8, UINT64_MAX));
     uint8_t* out = values->mutable_data();
     if (bits_ % 8 == 0) {
       for (const Bytes& bytes : bytes_) {

@@ -47,7 +47,7 @@ class ListReader : public Reader {
 
  private:
   Status MakeItems() {
-    LANCEFS_ASSIGN_OR_RETURN(offsets_, v20::AllocateOutput((rows_ + 1) * sizeof(Offset)));
+    LANCEFS_ASSIGN_OR_RETURN(offsets_, v20::AllocateOutput((rows_ + 1) * sizeof(Offset), UINT64_MAX));
     auto* out = reinterpret_cast<Offset*>(offsets_->mutable_data());
     *out = 0;
     uint64_t items = 0;

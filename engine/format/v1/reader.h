@@ -81,7 +81,8 @@ struct StringOutput {
   uint64_t rows = 0;   // filled so far
   uint64_t bytes = 0;  // filled so far
 };
-// Memory for `rows` strings of `bytes` together. Errors: kTooLarge where the type's offsets do not reach.
+// Memory for `rows` strings of `bytes` together. REQUIRES: both were read already, or checked against the file. Errors: kTooLarge
+// where the type's offsets do not reach.
 Result<StringOutput> AllocateStrings(const arrow::DataType& type, uint64_t rows, uint64_t bytes);
 // Appends `rows` strings: their rows + 1 absolute places (unaligned) and the bytes from the first place to the last.
 // False: the places descend. `total_rows` is what was allocated for.

@@ -124,7 +124,7 @@ TEST(DeletionVector, ReadsArrowFiles) {
   const auto schema = arrow::schema({arrow::field("row_id", arrow::uint32(), false)});
   const auto vector = ParseArrow(ArrowFile(schema, {Numbers({7, 1, 3})}), 3);
   ASSERT_TRUE(vector.ok()) << vector.status().ToString();
-  EXPECT_EQ((*vector)->offsets(), (Values{1, 3, 7}));
+  EXPECT_EQ(*(*vector)->Offsets(), (Values{1, 3, 7}));
 
   EXPECT_TRUE(ParseArrow("ARROW1").status().Is(StatusCode::kCorruption));
   EXPECT_TRUE(ParseArrow("").status().Is(StatusCode::kCorruption));
@@ -195,7 +195,7 @@ TEST(DeletionVector, AnswersQuestions) {
         ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
         const auto again = DeletionVector::Parse(File(type, deleted.size()), *bytes, rows);
         ASSERT_TRUE(again.ok()) << again.status().ToString();
-        EXPECT_EQ((*again)->offsets(), deleted);
+        EXPECT_EQ(*(*again)->Offsets(), deleted);
       }
     }
   }
@@ -210,6 +210,28 @@ TEST(DeletionVector, NamesFiles) {
   EXPECT_EQ(DeletionFilePath(3, file), "_deletions/3-12-18446744073709551615.arrow");
   file.set_file_type(pb::DeletionFile::BITMAP);
   EXPECT_EQ(DeletionFilePath(3, file), "_deletions/3-12-18446744073709551615.bin");
+}
+
+// 65,536 run containers that delete every row of the largest fragment: few bytes, and few stay in memory.
+TEST(DeletionVector, BillionsOfRowsInAFewBytes) {
+  std::string bytes;
+  auto put = [&bytes](uint64_t value, size_t width) { bytes.append(reinterpret_cast<const char*>(&value), width); };
+  constexpr uint32_t kContainers = 65536;
+  put(12347 | (kContainers - 1) << 16, 4);
+  bytes.append(kContainers / 8, static_cast<char>(0xFF));
+  for (uint32_t i = 0; i < kContainers; ++i) put(i | 0xFFFF0000ULL, 4);
+  const size_t body = bytes.size() + kContainers * 4;
+  for (uint32_t i = 0; i < kContainers; ++i) put(body + i * 6, 4);
+  for (uint32_t i = 0; i < kContainers; ++i) put(1 | 0xFFFFULL << 32, 6);
+  constexpr uint64_t kRows = uint64_t{1} << 32;
+  const auto vector = DeletionVector::Parse(File(pb::DeletionFile::BITMAP), Bytes::FromString(bytes), kRows);
+  ASSERT_TRUE(vector.ok()) << vector.status().ToString();
+  EXPECT_EQ((*vector)->Count(), kRows);
+  EXPECT_EQ((*vector)->live_rows(), 0u);
+  EXPECT_EQ((*vector)->CountInRange(5, 4'000'000'005), 4'000'000'000u);
+  EXPECT_TRUE((*vector)->LiveRanges(0, kRows).empty());
+  EXPECT_EQ((*vector)->DeletedRanges().size(), 1u);
+  EXPECT_TRUE((*vector)->Offsets().status().Is(StatusCode::kTooLarge));
 }
 
 }  // namespace

@@ -129,5 +129,54 @@ TEST(RowVersions, ReadsSpansByLengthOnly) {
   EXPECT_EQ(*DecodeRowVersions(Span(EncodeFreshRowVersions(3, 9)), 3), (Ids{9, 9, 9}));
 }
 
+// Every part of a sequence of all kinds of segments, and one that no memory could hold as numbers.
+TEST(RowIds, PartsAreCopied) {
+  pb::RowIdSequence sequence;
+  auto* range = sequence.add_segments()->mutable_range();
+  range->set_start(10);
+  range->set_end(15);
+  auto* holes = sequence.add_segments()->mutable_range_with_holes();
+  holes->set_start(100);
+  holes->set_end(110);
+  for (const uint64_t hole : {100, 103, 104, 109})
+    holes->mutable_holes()->mutable_u64_array()->mutable_values()->append(reinterpret_cast<const char*>(&hole), 8);
+  auto* bitmap = sequence.add_segments()->mutable_range_with_bitmap();
+  bitmap->set_start(1000);
+  bitmap->set_end(1000 + 9000);
+  std::string bits(1125, '\0');
+  bits[0] = 5;  // 1000 and 1002
+  bits[600] = 1;
+  bits[1124] = static_cast<char>(0x80);
+  bitmap->set_bitmap(bits);
+  const std::vector<uint64_t> want = {10, 11, 12, 13, 14, 101, 102, 105, 106, 107, 108, 1000, 1002, 5800, 9999};
+  const auto ids = RowIdSequence::Parse(Span(sequence.SerializeAsString()), want.size());
+  ASSERT_TRUE(ids.ok()) << ids.status().ToString();
+  for (uint64_t start = 0; start <= want.size(); ++start) {
+    for (uint64_t end = start; end <= want.size(); ++end) {
+      std::vector<uint64_t> part(end - start);
+      ids->Copy(start, end, part.data());
+      EXPECT_EQ(part, (std::vector<uint64_t>(want.begin() + static_cast<ptrdiff_t>(start),
+                                             want.begin() + static_cast<ptrdiff_t>(end))));
+    }
+  }
+  constexpr uint64_t kMany = (uint64_t{1} << 32) - 1;
+  const auto many = RowIdSequence::Parse(Span(EncodeRowIdRange(7, kMany + 7)), kMany);
+  ASSERT_TRUE(many.ok());
+  uint64_t last = 0;
+  many->Copy(kMany - 1, kMany, &last);
+  EXPECT_EQ(last, kMany + 6);
+  EXPECT_EQ(DecodeRowIds(Span(EncodeRowIdRange(7, kMany + 7)), kMany).status().code(), StatusCode::kTooLarge);
+}
+
+TEST(RowIds, PartsOfVersionsAreCopied) {
+  const auto versions = RowVersionSequence::Parse(Span(EncodeFreshRowVersions(4'000'000'000, 9)), 4'000'000'000);
+  ASSERT_TRUE(versions.ok());
+  uint64_t two[2] = {0, 0};
+  versions->Copy(3'999'999'998, 4'000'000'000, two);
+  EXPECT_EQ(two[1], 9u);
+  RowVersionSequence::Uniform(3, 1).Copy(1, 3, two);
+  EXPECT_EQ(two[0], 1u);
+}
+
 }  // namespace
 }  // namespace lancefs
