@@ -15,9 +15,16 @@ namespace lancefs {
 namespace {
 
 constexpr uint64_t kMaxDecompressed = uint64_t{1} << 33;
+// Beyond a size that any writer's buffers may have, what claims to be much smaller packed was made to fill memory.
+constexpr uint64_t kFreeDecompressed = 128 * 1024 * 1024;
+constexpr uint64_t kMaxLargeRatio = 1024;
 // What one byte of input can hold at best: a zstd block of 4 bytes gives 128 KiB, an lz4 byte 255.
 constexpr uint64_t kMaxZstdRatio = 32768;
 constexpr uint64_t kMaxLz4Ratio = 255;
+
+uint64_t MaxLength(std::span<const uint8_t> in) {
+  return std::min(kMaxDecompressed, std::max<uint64_t>(kFreeDecompressed, in.size() * kMaxLargeRatio));
+}
 
 Status WrongLength(const char* what, uint64_t have, uint64_t want) {
   return Status::Corruption(std::string(what) + " holds " + std::to_string(have) + " bytes, not " + std::to_string(want));
@@ -43,7 +50,7 @@ Status StreamZstd(std::span<const uint8_t> in, const AllocateBytes& allocate) {
     const bool stuck = input.pos == input.size && output.pos < output.size;
     plain.resize(output.pos);
     if (left != 0 && stuck) return Status::Corruption("a zstd frame is cut off");
-    if (plain.size() > kMaxDecompressed) return Status::Corruption("a zstd frame is too large");
+    if (plain.size() > MaxLength(in)) return Status::Corruption("a zstd frame is too large");
   }
   uint8_t* out = allocate(plain.size());
   if (!plain.empty()) std::memcpy(out, plain.data(), plain.size());
@@ -55,7 +62,7 @@ Status DecompressZstd(std::span<const uint8_t> in, const AllocateBytes& allocate
   if (magic || in.size() < 8) return StreamZstd(in, allocate);
   const auto length = LoadLittleEndian<uint64_t>(in.data());
   const size_t frame = in.size() - 8;
-  if (length > kMaxDecompressed || length / kMaxZstdRatio > frame + 4) return Implausible("a zstd buffer", in.size(), length);
+  if (length > MaxLength(in) || length / kMaxZstdRatio > frame + 4) return Implausible("a zstd buffer", in.size(), length);
   uint8_t* out = allocate(length);
   if (length == 0 && frame == 0) return Status::OK();
   const size_t produced = ZSTD_decompress(out, length, in.data() + 8, frame);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/structural/block_codec.h"
 
+#include <algorithm>
 #include <string>
+
+#include "engine/format/column_read.h"
 
 namespace lancefs::structural {
 namespace {
@@ -14,6 +17,10 @@ Status Claims(size_t size, uint64_t count) {
 
 Status BlockCodec::Decode(std::span<const uint8_t> in, uint64_t count, Block* out) const {
   if (!Plausible(in.size(), count)) return Claims(in.size(), count);
+  // Values that take no bytes, or next to none, may not take any memory.
+  constexpr uint64_t kExpansion = 1024;
+  const uint64_t width = std::max<uint64_t>(1, bits_ / 8);
+  if (count > std::max<uint64_t>(kFreeArrayBytes, in.size() * kExpansion) / width) return Claims(in.size(), count);
   out->variable = false;
   out->bits = bits_;
   out->count = count;

@@ -183,7 +183,7 @@ Status ConstantRead::Decode(LeafColumn* out) {
   } else {
     selected.items = rows;
     if (!has_value_ && layers_.max_def > 0) {
-      if (rows > (uint64_t{1} << 36)) return Status::ResourceExhausted("too many rows at once");
+      if (rows > kFreeArrayBytes / 2) return Status::TooLarge("too many rows at once; read fewer rows at once");
       // The innermost level: the leaf is null and what is around it is not.
       selected.def.assign(rows, 1);
     }

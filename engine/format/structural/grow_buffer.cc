@@ -10,19 +10,14 @@
 #include "engine/arrow_status.h"
 
 namespace lancefs::structural {
-namespace {
-
-// One column of one read never needs more; hostile counts end here and not in the allocator.
-constexpr size_t kMaxBytes = size_t{1} << 36;
-
-}  // namespace
 
 Status GrowBuffer::Grow(size_t extra) {
-  if (extra > kMaxBytes || size_ + extra > kMaxBytes) {
-    return Status::ResourceExhausted("a column needs more than " + std::to_string(kMaxBytes) + " bytes; read fewer rows at once");
-  }
+  // Hostile counts end here and not in the allocator.
+  if (extra > limit_ || size_ + extra > limit_)
+    return Status::TooLarge("a column needs more than " + std::to_string(limit_) + " bytes; read fewer rows at once");
   size_t wanted = size_ + extra;
-  if (buffer_ != nullptr) wanted = std::max(wanted, capacity_ + capacity_ / 2);  // the first reservation is exact
+  // The first reservation is exact.
+  if (buffer_ != nullptr) wanted = std::max(wanted, std::min(limit_, capacity_ + capacity_ / 2));
   if (buffer_ == nullptr) {
     LANCEFS_ARROW_ASSIGN(auto fresh, arrow::AllocateResizableBuffer(static_cast<int64_t>(wanted + kSlack)));
     buffer_ = std::move(fresh);

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/status.h"
+#include "engine/format/column_read.h"
 
 namespace lancefs::structural {
 
@@ -20,10 +21,12 @@ class GrowBuffer {
   // Decoders may write this many bytes behind the end of what they reserved.
   static constexpr size_t kSlack = 64;
 
+  // The most bytes that it may come to hold. What a column may take follows from its bytes in the file.
+  void SetLimit(size_t limit) { limit_ = limit; }
   size_t size() const { return size_; }
   const uint8_t* data() const { return data_; }
   uint8_t* mutable_data() { return data_; }
-  // Makes room for `extra` more bytes (and the slack, even for none). Errors: kResourceExhausted.
+  // Makes room for `extra` more bytes (and the slack, even for none). Errors: kTooLarge beyond the limit, kResourceExhausted.
   Status Reserve(size_t extra) {
     if (data_ != nullptr && extra <= capacity_ - size_) return Status::OK();
     return Grow(extra);
@@ -43,6 +46,7 @@ class GrowBuffer {
   uint8_t* data_ = nullptr;
   size_t size_ = 0;
   size_t capacity_ = 0;  // without the slack
+  size_t limit_ = kFreeArrayBytes;
 };
 
 class BitmapValues {

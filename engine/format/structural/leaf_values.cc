@@ -52,7 +52,7 @@ Result<LeafShape> ListShape(const std::shared_ptr<arrow::DataType>& type) {
   while (inner->id() == arrow::Type::FIXED_SIZE_LIST) {
     const auto& list = static_cast<const arrow::FixedSizeListType&>(*inner);
     items *= static_cast<uint64_t>(list.list_size());
-    if (items == 0 || items > (uint64_t{1} << 32))
+    if (items == 0 || items > kFreeArrayBytes)
       return Status::NotSupported("a fixed-size list of " + std::to_string(items) + " items is not supported");
     shape.list_items.push_back(items);
     inner = list.value_type().get();
@@ -60,6 +60,7 @@ Result<LeafShape> ListShape(const std::shared_ptr<arrow::DataType>& type) {
   // Of other items no page holds values: the writer takes them as long as all items are null.
   if (!HasFixedItems(*inner)) return shape;
   shape.row_bits = items * static_cast<uint64_t>(static_cast<const arrow::FixedWidthType&>(*inner).bit_width());
+  if (shape.row_bits > kFreeArrayBytes * 8) return Status::NotSupported("values of type " + type->ToString() + " are too wide");
   return shape;
 }
 
@@ -104,16 +105,17 @@ Result<LeafShape> LeafShape::Make(const std::shared_ptr<arrow::DataType>& type, 
   return shape;
 }
 
-LeafValues::LeafValues(LeafShape shape) : shape_(std::move(shape)), item_validity_(shape_.list_items.size()) {
+LeafValues::LeafValues(LeafShape shape, uint64_t limit) : shape_(std::move(shape)), item_validity_(shape_.list_items.size()) {
+  for (GrowBuffer* buffer : {&rows_, &offsets_, &bytes_}) buffer->SetLimit(limit);
   if (shape_.kind == ShapeKind::kPackedStruct) {
-    for (const LeafShape& child : shape_.children) children_.emplace_back(child);
+    for (const LeafShape& child : shape_.children) children_.emplace_back(child, limit);
   }
   // The leading 0; Finish notices if there was no memory for it.
   if (shape_.kind == ShapeKind::kVariable) first_offset_ = AppendOffset();
 }
 
 Status LeafValues::Reserve(uint64_t count) {
-  if (count > (uint64_t{1} << 36)) return Status::ResourceExhausted("too many values at once");
+  if (count > (uint64_t{1} << 36)) return Status::TooLarge("too many values at once; read fewer rows at once");
   for (LeafValues& child : children_) LANCEFS_RETURN_NOT_OK(child.Reserve(count));
   switch (shape_.kind) {
     case ShapeKind::kVariable: return offsets_.Reserve((count + 1) * (shape_.wide_offsets ? 8 : 4));
@@ -121,7 +123,7 @@ Status LeafValues::Reserve(uint64_t count) {
     case ShapeKind::kFixedSizeList:
     case ShapeKind::kDictionary: {
       if (shape_.row_bits != 0 && count > (uint64_t{1} << 40) / shape_.row_bits)
-        return Status::ResourceExhausted("too many values at once");
+        return Status::TooLarge("too many values at once; read fewer rows at once");
       return rows_.Reserve((count * shape_.row_bits + 7) / 8);
     }
     default: return Status::OK();
@@ -306,7 +308,7 @@ Status LeafValues::AppendDefault(uint64_t count) {
 Status LeafValues::AppendRepeated(std::span<const uint8_t> value, uint64_t count) {
   if (shape_.kind == ShapeKind::kVariable) {
     if (value.size() != 0 && count > (uint64_t{1} << 36) / value.size())
-      return Status::ResourceExhausted("too many bytes at once");
+      return Status::TooLarge("too many bytes at once; read fewer rows at once");
     LANCEFS_RETURN_NOT_OK(ReserveBytes(value.size() * count));
     LANCEFS_RETURN_NOT_OK(Reserve(count));
     for (uint64_t i = 0; i < count; ++i) LANCEFS_RETURN_NOT_OK(AppendValue(value));
@@ -602,7 +604,8 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::FinishDictionary(BitmapValues*
 }
 
 Result<std::shared_ptr<arrow::Array>> BlockToArray(const Block& block, const LeafShape& shape) {
-  LeafValues values(shape);
+  LeafValues values(shape,
+                    std::max<uint64_t>(kFreeArrayBytes, block.data.size() + (block.count + 1) * 8));  // it is there already
   if (block.variable) {
     if (shape.kind != ShapeKind::kVariable)
       return Status::Corruption("a dictionary of variable values for type " + shape.type->ToString());

@@ -48,7 +48,8 @@ struct PageDictionary {
 
 class LeafValues {
  public:
-  explicit LeafValues(LeafShape shape);
+  // `limit`: the most bytes that any of its buffers may take.
+  explicit LeafValues(LeafShape shape, uint64_t limit = kFreeArrayBytes);
 
   const LeafShape& shape() const { return shape_; }
   uint64_t count() const { return count_; }

@@ -13,6 +13,8 @@ namespace {
 // The chunk table stores a logarithm of at most 15; the last chunk's count is a remainder.
 constexpr uint64_t kMaxChunkValues = 65536;
 constexpr uint64_t kMaxChunks = uint64_t{1} << 32;
+constexpr uint64_t kFreeLevels = uint64_t{1} << 24;
+constexpr uint64_t kLevelsPerByte = 16;  // more than that is not the rule
 
 uint64_t Pad8(uint64_t size) { return (size + 7) & ~uint64_t{7}; }
 
@@ -392,6 +394,9 @@ Status MiniBlockRead::DecodeRun(const ChunkRun& run, Levels* selected, LeafColum
   for (size_t i = run.begin; i < run.end; ++i) {
     Status status = ParseChunk(run, i, &chunks[i - run.begin]);
     if (status.ok() && has_levels) status = ReadLevels(chunks[i - run.begin], i, &levels);
+    // Chunks of a few bytes may have levels by the ten thousands.
+    if (status.ok() && levels.items > std::max<uint64_t>(kFreeLevels, run.bytes.size() * kLevelsPerByte))
+      status = Status::TooLarge("the lists have too many items; read fewer rows at once");
     if (!status.ok()) return status.WithContext("chunk " + std::to_string(i));
   }
   const bool lists = layers_.max_rep > 0;

@@ -18,7 +18,8 @@ namespace lancefs::structural {
 
 // What the pages of one column are decoded into.
 struct LeafColumn {
-  LeafColumn(LeafShape shape, size_t num_layers) : values(std::move(shape)), layers(num_layers) {}
+  LeafColumn(LeafShape shape, size_t num_layers, uint64_t limit = kFreeArrayBytes)
+      : values(std::move(shape), limit), layers(num_layers) {}
   LeafValues values;
   std::vector<LayerValues> layers;  // innermost first
   Scratch scratch;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t kSmallPage = 64 * 1024;
 // Slots without stored bytes: one read gets at most so much memory for them.
-constexpr uint64_t kMaxUnstoredBytes = uint64_t{1} << 32;
+constexpr uint64_t kMaxUnstoredBytes = kFreeArrayBytes;
 // The values of a page have a place of their own in the file's cache.
 constexpr size_t kValuesPage = size_t{1} << 31;
 
@@ -45,6 +45,7 @@ class SparseRead final : public PageRead {
   Status FeedValues();
   RowSelection StoredOf() const;
   Status DecodeValues(LeafColumn* out);
+  uint64_t StoredLimit() const;
   Status DecodeAlone(LeafColumn* out);
   Status DecodeStored(LeafColumn* out);
   Status DecodeIndexed(LeafColumn* out);
@@ -195,7 +196,7 @@ Status SparseRead::Plan() {
     default: {
       const bool more_than_rows = num_slots_ > CountRows(rows_) * state_->structure.scale();
       if (more_than_rows && num_slots_ > kMaxUnstoredBytes / (context_.shape.row_bits / 8 + 1))
-        return Status::ResourceExhausted("the lists have too many items; read fewer rows at once");
+        return Status::TooLarge("the lists have too many items; read fewer rows at once");
     }
   }
   return whole_ ? FeedValues() : Status::OK();
@@ -328,6 +329,13 @@ Status SparseRead::DecodeValues(LeafColumn* out) {
   }
 }
 
+// The stored values of the page may take as much as an array of its column may.
+uint64_t SparseRead::StoredLimit() const {
+  ColumnInfo stored;
+  for (const ByteRange& buffer : page().buffers) stored.data_bytes += buffer.length;
+  return MaxArrayBytes(*context_.file, stored);
+}
+
 // All slots are stored: straight into the output, whose layers the structure has filled.
 Status SparseRead::DecodeAlone(LeafColumn* out) {
   if (values_ == nullptr) return Status::OK();
@@ -341,7 +349,7 @@ Status SparseRead::DecodeAlone(LeafColumn* out) {
 Status SparseRead::DecodeStored(LeafColumn* out) {
   const RowSelection stored = StoredOf();
   if (CountRows(stored) == num_slots_) return DecodeAlone(out);
-  LeafColumn packed(context_.shape, 1);
+  LeafColumn packed(context_.shape, 1, StoredLimit());
   if (values_ != nullptr) LANCEFS_RETURN_NOT_OK(values_->Decode(&packed));
   uint64_t next = 0;  // of the packed values
   const StoredSlots& all = state_->stored;
@@ -365,7 +373,7 @@ Status SparseRead::DecodeStored(LeafColumn* out) {
 
 Status SparseRead::DecodeIndexed(LeafColumn* out) {
   if (values_ == nullptr) return Status::OK();
-  LeafColumn packed(context_.shape, 1);
+  LeafColumn packed(context_.shape, 1, StoredLimit());
   LANCEFS_RETURN_NOT_OK(values_->Decode(&packed));
   auto dictionary = std::make_shared<PageDictionary>();
   LANCEFS_ASSIGN_OR_RETURN(dictionary->block, packed.values.ToBlock());

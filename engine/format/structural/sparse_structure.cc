@@ -11,8 +11,9 @@ using pb::v21::CompressiveEncoding;
 
 // A few bytes can claim any number of list items; one read gets at most so many slots of a layer.
 constexpr uint64_t kMaxSlots = uint64_t{1} << 28;
+constexpr uint64_t kMaxLists = uint64_t{1} << 24;  // every one has an offset
 // Stretches of neighbouring slots that one page is taken apart into; formulas can claim any number of them.
-constexpr uint64_t kMaxStretches = uint64_t{1} << 24;
+constexpr uint64_t kMaxStretches = uint64_t{1} << 23;
 constexpr uint64_t kMaxDomain = uint64_t{1} << 62;
 
 void AddRange(RowSelection* ranges, uint64_t start, uint64_t end) {
@@ -88,6 +89,8 @@ void AddChildren(const SlotLayer& layer, const RowRange& range, RowSelection* ou
 }
 
 Status AppendLists(const SlotLayer& layer, const RowRange& range, LayerValues* out) {
+  if (range.length() > kMaxLists - std::min<uint64_t>(kMaxLists, out->offsets.size()))
+    return Status::TooLarge("there are too many lists; read fewer rows at once");
   int64_t end = out->offsets.empty() ? 0 : out->offsets.back();
   uint64_t ordinal = layer.non_empty.Rank(range.start);
   const uint64_t stop = layer.non_empty.Rank(range.end);
@@ -311,7 +314,7 @@ Result<RowSelection> SparseStructure::Select(const RowSelection& rows, std::vect
     RowSelection children;
     for (const RowRange& range : slots) AddChildren(layer, range, &children);
     if (layer.list && CountOf(children, kMaxSlots) > kMaxSlots)
-      return Status::ResourceExhausted("the lists have too many items; read fewer rows at once");
+      return Status::TooLarge("the lists have too many items; read fewer rows at once");
     slots = std::move(children);
   }
   return slots;
@@ -322,7 +325,7 @@ Result<StoredSlots> SparseStructure::FindStored(uint64_t limit) const {
   AddRange(&slots, 0, rows_);
   for (const SlotLayer& layer : layers_) {
     // Every stretch of the last layer holds a stored value.
-    const uint64_t most = &layer == &layers_.back() ? limit : kMaxStretches;
+    const uint64_t most = &layer == &layers_.back() ? std::min(limit, kMaxStretches) : kMaxStretches;
     RowSelection valid;
     for (const RowRange& range : slots) {
       LANCEFS_RETURN_NOT_OK(ForValidity(layer, range, [&](uint64_t start, uint64_t end, bool is_valid) {

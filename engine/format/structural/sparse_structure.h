@@ -96,7 +96,7 @@ class SparseStructure {
 
   // REQUIRES: loaded.
   // Appends `rows` to the layers of the output (innermost first; null = only the slots are wanted) and
-  // gives the slots of leaf values that belong to them. Errors: kResourceExhausted.
+  // gives the slots of leaf values that belong to them. Errors: kTooLarge.
   Result<RowSelection> Select(const RowSelection& rows, std::vector<LayerValues>* out) const;
   // Errors: kCorruption if there are more than `limit`.
   Result<StoredSlots> FindStored(uint64_t limit) const;

@@ -187,7 +187,7 @@ Result<std::shared_ptr<arrow::Array>> StructuralColumnRead::Decode() {
   std::vector<std::unique_ptr<LeafColumn>> columns;
   const uint64_t rows = CountRows(rows_);
   for (Leaf& leaf : leaves_) {
-    auto column = std::make_unique<LeafColumn>(leaf.shape, leaf.path.size());
+    auto column = std::make_unique<LeafColumn>(leaf.shape, leaf.path.size(), MaxArrayBytes(*file_, *leaf.info));
     const bool lists = std::any_of(leaf.path.begin(), leaf.path.end(), [](const PathStep& step) { return step.list; });
     if (!lists) LANCEFS_RETURN_NOT_OK(column->values.Reserve(rows * leaf.rows_scale));
     for (size_t i = 0; i < leaf.pages.size(); ++i) {
