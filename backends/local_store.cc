@@ -97,6 +97,7 @@ class LocalStore : public ObjectStore {
     traits_.is_local = true;
     traits_.lists_in_order = false;
     traits_.coalesce_gap = 4 * 1024;
+    traits_.max_request = 256 * 1024 * 1024;  // a split range costs a copy, and gains nothing here
     traits_.tail_guess = 64 * 1024;
   }
 

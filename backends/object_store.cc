@@ -13,8 +13,7 @@ RangePlan PlanRanges(const std::vector<ByteRange>& wanted, uint64_t gap, uint64_
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return wanted[a].offset < wanted[b].offset; });
 
-  // Join neighbours into spans, but let no join grow a span beyond max_request: what is joined
-  // is fetched by one request.
+  // Join neighbours into spans, which are then split evenly.
   struct Span {
     ByteRange range;
     std::vector<size_t> members;
@@ -26,9 +25,7 @@ RangePlan PlanRanges(const std::vector<ByteRange>& wanted, uint64_t gap, uint64_
     if (!spans.empty()) {
       ByteRange& last = spans.back().range;
       const uint64_t end = std::max(last.end(), range.end());
-      const bool near = range.offset <= last.end() + gap;
-      const bool overlaps = range.offset < last.end();
-      if (near && (overlaps || end - last.offset <= max_request)) {
+      if (range.offset <= last.end() + gap) {
         last.length = end - last.offset;
         spans.back().members.push_back(index);
         continue;

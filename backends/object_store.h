@@ -85,8 +85,8 @@ struct StoreTraits {
   bool lists_in_order = true;
   // Reads closer than this are worth one request (bytes).
   uint64_t coalesce_gap = 64 * 1024;
-  // Longer reads are split into parallel requests of this size (bytes).
-  uint64_t max_request = 8 * 1024 * 1024;
+  // Longer reads are split into parallel requests of at most this size (bytes).
+  uint64_t max_request = 16 * 1024 * 1024;
   // First guess when only the end of a file is wanted (bytes).
   uint64_t tail_guess = 64 * 1024;
 };

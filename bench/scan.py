@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scan to Arrow, all columns and two, every data version, against pylance to_batches"""
+"""scan to Arrow, every data version, flights and each kind of type, against pylance to_batches"""
 VERSIONS = ("2.0", "2.1", "2.2")
 TWO = ["dep_delay", "tailnum"]
 
@@ -20,3 +20,8 @@ def run(bench):
             options = ["--columns", ",".join(columns)] if columns else []
             bench.compare(table, f"{what}, {version}", lambda: bench.tool("scan", uri, *options),
                           {"pylance": lambda: bench.peer("scan", "to_batches", uri=uri, columns=columns)}, goal="3")
+    table = bench.timed_table("Scan to Arrow by type (open included, files in the page cache)")
+    for name in ("ints", "strings", "vectors", "nested"):
+        for version in VERSIONS:
+            uri = str(bench.data.typed(bench.python, name, version))
+            bench.compare(table, f"{name}, {version}", lambda: bench.tool("scan", uri), {"pylance": lambda: bench.peer("scan", "to_batches", uri=uri)}, goal="3")

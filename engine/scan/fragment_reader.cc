@@ -123,10 +123,13 @@ Status CheckSameGrammar(const pb::DataFile& file, const LanceFile& opened) {
                             ", which the manifest does not say");
 }
 
-// Reading whole spans and filtering in memory beats many tiny ranges when most of the span is wanted.
-bool BetterReadSpan(const RowSelection& rows, uint64_t count) {
+// Reading whole spans and filtering in memory beats many tiny ranges when most of the span is wanted. Gaps of many bytes are
+// worth leaving out.
+bool BetterReadSpan(const RowSelection& rows, uint64_t count, uint64_t row_bytes) {
+  constexpr uint64_t kGapBytes = 16 * 1024;
   const uint64_t span = rows.back().end - rows.front().start;
-  return rows.size() > 1 && count * 2 >= span && rows.size() * 64 > count;
+  const bool dense = rows.size() > 1 && count * 2 >= span && rows.size() * 64 > count;
+  return dense && (span - count) / rows.size() * row_bytes < kGapBytes;
 }
 
 }  // namespace
@@ -348,7 +351,7 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::Read(const st
                                                                         const RowSelection& rows, const OpContext& ctx) const {
   if (fields.empty()) return std::vector<std::shared_ptr<arrow::Array>>();
   const uint64_t count = CountRows(rows);
-  if (count == 0 || !BetterReadSpan(rows, count)) return ReadExactly(fields, rows, ctx);
+  if (count == 0 || !BetterReadSpan(rows, count, EstimateRowBytes(fields))) return ReadExactly(fields, rows, ctx);
   const RowRange span{rows.front().start, rows.back().end};
   LANCEFS_ASSIGN_OR_RETURN(auto arrays, ReadExactly(fields, {span}, ctx));
   LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> bits, arrow::AllocateEmptyBitmap(static_cast<int64_t>(span.length())));

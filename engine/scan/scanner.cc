@@ -34,6 +34,7 @@ constexpr char kRowId[] = "_rowid";
 constexpr char kRowAddress[] = "_rowaddr";
 constexpr size_t kMaxWindow = 4;           // jobs in flight, of each stage
 constexpr size_t kMaxFragmentsAhead = 16;  // fragments being opened
+constexpr size_t kMaxTakenAhead = 64;      // when single rows are taken from each, so that few rounds reach all
 constexpr uint64_t kMinBatchRows = 64;
 constexpr uint64_t kMaxPieceRows = 1 << 20;
 constexpr uint64_t kPieceGrowth = 4;
@@ -409,6 +410,21 @@ Result<Found> Evaluate(const Plan& plan, Opened source, RowSelection rows, uint6
   return found;
 }
 
+// A job under way.
+template <typename T>
+struct Running {
+  Future<T> result;
+  double share = 0;  // of a full batch
+  uint64_t blob_bytes = 0;
+};
+
+template <typename T>
+double ShareOf(const std::deque<Running<T>>& jobs) {
+  double total = 0;
+  for (const Running<T>& job : jobs) total += job.share;
+  return total;
+}
+
 class ScanStream : public BatchStream {
  public:
   explicit ScanStream(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {
@@ -448,6 +464,12 @@ class ScanStream : public BatchStream {
   // There is a first stage, to find rows or to weigh blobs.
   bool staged() const { return filtered() || plan_->weighs_blobs; }
   const std::vector<Field>& FirstFields() const { return filtered() ? plan_->early : staged() ? plan_->blobs : plan_->all; }
+  bool taking() const { return plan_->options.take.has_value(); }
+  // Whether another job may start. Rows that are taken from many fragments make small jobs: as many run as make a batch.
+  template <typename T>
+  bool MayStart(const std::deque<Running<T>>& jobs) const {
+    return jobs.size() < window_ || (taking() && jobs.size() < kMaxTakenAhead && ShareOf(jobs) < 1);
+  }
 
   std::shared_ptr<const Plan> plan_;
   OpContext cancel_;            // of all jobs; cancelled with the stream
@@ -458,14 +480,10 @@ class ScanStream : public BatchStream {
   uint64_t max_piece_rows_ = 0;
   uint64_t output_rows_ = 0;           // of the second stage, whose output takes about batch_bytes
   uint64_t seen_row_bytes_ = 0;        // that the columns of the first (or only) stage took in the first piece; 0 = not known yet
-  std::deque<Future<Found>> filters_;  // first stage
+  std::deque<Running<Found>> filters_;  // first stage
   Piece found_;                        // survivors that are being cut into pieces of the second stage
   uint64_t found_offset_ = 0;          // rows of found_.early that are in jobs already
-  struct Job {
-    Future<std::shared_ptr<arrow::RecordBatch>> batch;
-    uint64_t blob_bytes = 0;
-  };
-  std::deque<Job> jobs_;                       // second, or only, stage
+  std::deque<Running<std::shared_ptr<arrow::RecordBatch>>> jobs_;  // second, or only, stage
   uint64_t blob_bytes_ = 0;                    // of the blobs in jobs_
   std::shared_ptr<arrow::RecordBatch> batch_;  // being delivered
   size_t window_ = 1;
@@ -490,7 +508,10 @@ Status ScanStream::Init() {
     indices.resize(fragments.size());
     for (size_t i = 0; i < indices.size(); ++i) indices[i] = i;
   }
-  if (options.take) return AddTakeSources(indices);
+  if (options.take) {
+    ahead_ = kMaxTakenAhead;
+    return AddTakeSources(indices);
+  }
   for (const size_t index : indices) {
     const uint64_t rows = fragments[index].rows();
     if (rows == 0) continue;
@@ -589,6 +610,7 @@ uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen
 void ScanStream::SawFirstPiece(uint64_t bytes, uint64_t rows) {
   if (seen_row_bytes_ != 0 || rows == 0) return;
   seen_row_bytes_ = std::max<uint64_t>(1, bytes / rows);
+  if (current_.reader == nullptr) return;  // all is cut already
   max_piece_rows_ = RowsOfPiece(FirstFields(), seen_row_bytes_);
   piece_rows_ = std::min(piece_rows_ * kPieceGrowth, max_piece_rows_);
 }
@@ -600,24 +622,31 @@ RowSelection ScanStream::CutPiece() {
 }
 
 Status ScanStream::StartFilters(const OpContext& ctx) {
-  while (filters_.size() < window_) {
-    LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(filters_.empty() && jobs_.empty() && found_.rows.empty(), ctx));
+  while (MayStart(filters_)) {
+    // Fragments to take from are all being opened: to wait for the next one is to wait for all.
+    LANCEFS_ASSIGN_OR_RETURN(const bool have,
+                             HaveRows(taking() || (filters_.empty() && jobs_.empty() && found_.rows.empty()), ctx));
     if (!have) return Status::OK();
-    filters_.push_back(Async<Found>(BlockingPool(), [plan = plan_, source = current_, rows = CutPiece(),
-                                                     finish_rows = output_rows_, ctx = cancel_]() mutable {
-      return Evaluate(*plan, std::move(source), std::move(rows), finish_rows, ctx);
-    }));
+    RowSelection rows = CutPiece();
+    const double share = static_cast<double>(CountRows(rows)) / static_cast<double>(max_piece_rows_);
+    filters_.push_back({Async<Found>(BlockingPool(),
+                                     [plan = plan_, source = current_, rows = std::move(rows), finish_rows = output_rows_,
+                                      ctx = cancel_]() mutable {
+                                       return Evaluate(*plan, std::move(source), std::move(rows), finish_rows, ctx);
+                                     }),
+                        share});
   }
   return Status::OK();
 }
 
 void ScanStream::StartFinish(Piece piece, uint64_t blob_bytes) {
   blob_bytes_ += blob_bytes;
+  const double share = static_cast<double>(piece.count) / static_cast<double>(output_rows_);
   jobs_.push_back({Async<std::shared_ptr<arrow::RecordBatch>>(BlockingPool(),
                                                               [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable {
                                                                 return Finish(*plan, std::move(piece), ctx);
                                                               }),
-                   blob_bytes});
+                   share, blob_bytes});
 }
 
 // One more piece of found_ goes into the second stage. False: its blobs have to wait until those in flight are delivered.
@@ -640,18 +669,18 @@ bool ScanStream::FinishFound() {
 
 Status ScanStream::StartJobs(const OpContext& ctx) {
   if (staged()) LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
-  while (jobs_.size() < window_) {
+  while (MayStart(jobs_)) {
     if (!found_.rows.empty()) {
       if (!FinishFound()) return Status::OK();
       continue;
     }
     if (staged()) {
       // Only wait for the first stage when nothing else can be handed out.
-      if (filters_.empty() || (!jobs_.empty() && !filters_.front().done())) return Status::OK();
-      LANCEFS_ASSIGN_OR_RETURN(Found found, filters_.front().Get(ctx));
+      if (filters_.empty() || (!jobs_.empty() && !filters_.front().result.done())) return Status::OK();
+      LANCEFS_ASSIGN_OR_RETURN(Found found, filters_.front().result.Get(ctx));
       filters_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
-      ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
+      ahead_ = std::max(ahead_, std::min(ahead_ * 2, kMaxFragmentsAhead));
       SawFirstPiece(found.early_bytes, found.rows);
       found_ = std::move(found.piece);
       found_offset_ = 0;
@@ -659,7 +688,7 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
       LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
       continue;
     }
-    LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(jobs_.empty(), ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(taking() || jobs_.empty(), ctx));
     if (!have) return Status::OK();
     Piece piece;
     piece.source = current_;
@@ -677,11 +706,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ct
     if (batch_ == nullptr) {
       LANCEFS_RETURN_NOT_OK(StartJobs(ctx));
       if (jobs_.empty()) break;
-      LANCEFS_ASSIGN_OR_RETURN(batch_, jobs_.front().batch.Get(ctx));
+      LANCEFS_ASSIGN_OR_RETURN(batch_, jobs_.front().result.Get(ctx));
       blob_bytes_ -= jobs_.front().blob_bytes;
       jobs_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
-      ahead_ = std::min(ahead_ * 2, kMaxFragmentsAhead);
+      ahead_ = std::max(ahead_, std::min(ahead_ * 2, kMaxFragmentsAhead));
       if (!staged() && seen_row_bytes_ == 0) {
         LANCEFS_ASSIGN_OR_RETURN(const uint64_t bytes, BytesOf(*batch_));
         SawFirstPiece(bytes, static_cast<uint64_t>(batch_->num_rows()));

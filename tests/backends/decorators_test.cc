@@ -83,6 +83,8 @@ TEST(PlanRanges, JoinsWhatIsNearAndSplitsWhatIsLong) {
   EXPECT_EQ(PlanRanges({{0, 10}, {15, 10}}, 5, 1000).requests.size(), 1u);
   EXPECT_EQ(PlanRanges({{0, 10}, {16, 10}}, 5, 1000).requests.size(), 2u);
   EXPECT_EQ(PlanRanges({{0, 100}}, 0, 40).requests.size(), 3u);
+  // What lies together is split evenly, wherever the borders of the ranges are.
+  EXPECT_EQ(PlanRanges({{0, 30}, {30, 30}, {60, 30}, {90, 30}}, 0, 40).requests.size(), 3u);
   EXPECT_EQ(PlanRanges({{0, 0}, {7, 0}}, 5, 1000).requests.size(), 0u);
 }
 

@@ -11,8 +11,8 @@ HOP_HEADERS = {"connection", "keep-alive", "proxy-connection", "te", "trailer", 
 
 
 class Request:
-    def __init__(self, method, path, started):
-        self.method, self.path, self.started = method, path, started
+    def __init__(self, method, path, range_, started):
+        self.method, self.path, self.range, self.started = method, path, range_, started
         self.ended = None
         self.status = None
         self.bytes_in = self.bytes_out = 0
@@ -20,6 +20,10 @@ class Request:
     @property
     def key(self):
         return urllib.parse.unquote(self.path.partition("?")[0])
+
+    def line(self):
+        """For messages."""
+        return f"{self.method} {self.key.rpartition('/')[2][-8:]} {self.range.removeprefix('bytes=')} {self.bytes_out} @{self.started % 100:.3f}"
 
 
 class S3Proxy:
@@ -85,7 +89,7 @@ class S3Proxy:
             return sum(r.bytes_out for r in self.requests)
 
     def _serve(self, handler):
-        request = Request(handler.command, handler.path, time.monotonic())
+        request = Request(handler.command, handler.path, handler.headers.get("Range", ""), time.monotonic())
         with self._lock:
             self.requests.append(request)
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))

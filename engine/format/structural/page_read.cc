@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/structural/page_read.h"
 
+#include <algorithm>
+
 #include "engine/format/structural/grammar.h"
 
 namespace lancefs::structural {
 namespace {
 
-// Pages of that size cost less to read than another round trip.
-constexpr uint64_t kSmallPage = 64 * 1024;
+// About the size of one chunk, which any row needs whole.
+constexpr uint64_t kSmallPage = 8 * 1024;
+// More bytes than that may not be read in vain in one piece: stores join reads across such gaps anyway.
+constexpr uint64_t kWasted = 64 * 1024;
 
 }  // namespace
 
 bool WantsWholePage(const PageContext& context, const RowSelection& rows, uint64_t data_bytes) {
-  return data_bytes <= kSmallPage || CountRows(rows) >= context.page->length - context.page->length / 4;
+  if (data_bytes <= kSmallPage) return true;
+  const uint64_t length = context.page->length;
+  if (CountRows(rows) < length - length / 4) return false;
+  const uint64_t wasted_rows = std::max<uint64_t>(1, kWasted / (data_bytes / length + 1));
+  uint64_t position = 0;
+  for (const RowRange& range : rows) {
+    if (range.start - position > wasted_rows) return false;
+    position = range.end;
+  }
+  return length - position <= wasted_rows;
 }
 
 Result<std::unique_ptr<PageRead>> MakePageRead(const PageContext& context, RowSelection rows) {

@@ -67,7 +67,7 @@ inline ByteRange PartOf(const PageInfo& page, size_t index, uint64_t start, uint
   return {page.buffers[index].offset + start, length};
 }
 
-// Whether so much of a page is wanted that reading it all at once beats asking where the rows are.
+// Whether so much of a page is wanted that it is read all at once, without asking first where the rows are.
 bool WantsWholePage(const PageContext& context, const RowSelection& rows, uint64_t data_bytes);
 
 }  // namespace lancefs::structural
