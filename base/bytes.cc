@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/block_cache.h"
+
 namespace lancefs {
 
 Bytes Bytes::FromString(std::string text) {
@@ -22,6 +24,13 @@ Bytes Bytes::Copy(std::span<const uint8_t> bytes) {
 
 Bytes Bytes::Allocate(size_t size, uint8_t** data) {
   constexpr size_t kAlignment = 64;
+  if (size >= kSmallestBlock) {
+    uint8_t* block = TakeBlock(size + kAlignment);
+    if (block == nullptr) throw std::bad_alloc();
+    std::memset(block + size, 0, kAlignment);
+    *data = block;
+    return Bytes(std::shared_ptr<const void>(block, [block](const void*) { GiveBlock(block); }), *data, size);
+  }
   const size_t rounded = (size + 2 * kAlignment - 1) / kAlignment * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, rounded);
   if (memory == nullptr) throw std::bad_alloc();

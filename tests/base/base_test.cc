@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <thread>
+#include <vector>
 
+#include "base/block_cache.h"
 #include "base/bytes.h"
 #include "base/executor.h"
 #include "base/future.h"
@@ -32,6 +36,47 @@ TEST(Bytes, SlicesKeepTheOwnerAlive) {
     slice = whole.Slice(100, 4);
   }
   EXPECT_EQ(slice.view(), "tail");
+}
+
+TEST(Bytes, LargeBlocksAreUsedAgain) {
+  // Sizes around those that are cut from one piece of memory; all are there at once and none overlaps another.
+  std::vector<std::pair<Bytes, uint8_t>> all;
+  for (size_t i = 0; i < 200; ++i) {
+    const size_t size = 200'000 + i * 37'001;
+    uint8_t* data = nullptr;
+    Bytes bytes = Bytes::Allocate(size, &data);
+    ASSERT_EQ(reinterpret_cast<uintptr_t>(data) % 64, 0U);
+    EXPECT_TRUE(std::all_of(data + size, data + size + 64, [](uint8_t b) { return b == 0; })) << "behind " << size;
+    const auto mark = static_cast<uint8_t>(i + 1);
+    std::memset(data, mark, size);
+    all.emplace_back(std::move(bytes), mark);
+    if (i % 3 == 2) all.erase(all.begin() + static_cast<ptrdiff_t>(i % 5));
+  }
+  for (const auto& [bytes, mark] : all) {
+    const uint8_t wanted = mark;
+    EXPECT_TRUE(std::all_of(bytes.data(), bytes.data() + bytes.size(), [&](uint8_t b) { return b == wanted; })) << bytes.size();
+  }
+}
+
+TEST(BlockCache, ManyThreadsShareIt) {
+  std::vector<std::thread> threads;
+  std::atomic<bool> good{true};
+  for (size_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < 300; ++i) {
+        const size_t size = kSmallestBlock + (i * 7919 + t * 104729) % (6 * kSmallestBlock);
+        uint8_t* block = TakeBlock(size);
+        if (block == nullptr || BlockCapacity(block) < size) good = false;
+        std::memset(block, static_cast<int>(t), 4096);
+        std::memset(block + size - 4096, static_cast<int>(t), 4096);
+        std::this_thread::yield();
+        if (block[17] != t || block[size - 17] != t) good = false;
+        GiveBlock(block);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(good);
 }
 
 TEST(Future, ADroppedPromiseFailsItsFuture) {

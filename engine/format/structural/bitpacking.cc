@@ -24,7 +24,7 @@ constexpr T Mask(unsigned width) {
 // The width is a run-time value, but the loops over lanes have constant length and uniform shifts:
 // the compiler turns each into a few vector operations.
 template <typename T>
-void UnpackRows(const T* __restrict packed, unsigned width, T* __restrict out) {
+[[gnu::always_inline]] inline void UnpackRowsOf(const T* __restrict packed, unsigned width, T* __restrict out) {
   const T mask = Mask<T>(width);
   for (unsigned row = 0; row < kBits<T>; ++row) {
     const unsigned bit = row * width;
@@ -43,6 +43,18 @@ void UnpackRows(const T* __restrict packed, unsigned width, T* __restrict out) {
   }
 }
 
+// A version for wider vectors, chosen when the program starts. Sanitizers cannot choose so early.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define LANCEFS_WIDE_VECTORS __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define LANCEFS_WIDE_VECTORS
+#endif
+LANCEFS_WIDE_VECTORS void UnpackRows(const uint8_t* packed, unsigned width, uint8_t* out) { UnpackRowsOf(packed, width, out); }
+LANCEFS_WIDE_VECTORS void UnpackRows(const uint16_t* packed, unsigned width, uint16_t* out) { UnpackRowsOf(packed, width, out); }
+LANCEFS_WIDE_VECTORS void UnpackRows(const uint32_t* packed, unsigned width, uint32_t* out) { UnpackRowsOf(packed, width, out); }
+LANCEFS_WIDE_VECTORS void UnpackRows(const uint64_t* packed, unsigned width, uint64_t* out) { UnpackRowsOf(packed, width, out); }
+
 }  // namespace
 
 template <typename T>
@@ -54,10 +66,10 @@ void UnpackBlock(const void* packed, unsigned width, T* out) {
   if (reinterpret_cast<uintptr_t>(packed) % alignof(T) != 0) {
     alignas(64) T aligned[kBlockValues];
     std::memcpy(aligned, packed, PackedWords<T>(width) * sizeof(T));
-    UnpackRows<T>(aligned, width, out);
+    UnpackRows(aligned, width, out);
     return;
   }
-  UnpackRows<T>(static_cast<const T*>(packed), width, out);
+  UnpackRows(static_cast<const T*>(packed), width, out);
 }
 
 template <typename T>

@@ -161,7 +161,7 @@ Status FullZipRead::Supply(std::vector<Bytes> answers) {
 // Rows that are only values, one after the other.
 Status FullZipRead::DecodePlain(const ItemRun& run, LeafColumn* out) const {
   if (run.bytes.size() != run.rows.length() * stride_) return Status::Corruption("the rows' bytes are missing");
-  if (codec_->IsPlainRows(context_.shape)) return out->values.AppendRows(run.bytes.data(), 0, run.rows.length());
+  if (codec_->IsPlainRows(context_.shape)) return out->values.AppendRows(run.bytes, run.rows.length());
   for (uint64_t i = 0; i < run.rows.length(); ++i) {
     LANCEFS_RETURN_NOT_OK(codec_->AppendValue(run.bytes.span().subspan(i * stride_, stride_), &out->scratch, &out->values));
   }

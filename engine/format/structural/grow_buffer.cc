@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "engine/arrow_status.h"
+#include "engine/format/block_pool.h"
 
 namespace lancefs::structural {
 
@@ -19,14 +20,26 @@ Status GrowBuffer::Grow(size_t extra) {
   // The first reservation is exact.
   if (buffer_ != nullptr) wanted = std::max(wanted, std::min(limit_, capacity_ + capacity_ / 2));
   if (buffer_ == nullptr) {
-    LANCEFS_ARROW_ASSIGN(auto fresh, arrow::AllocateResizableBuffer(static_cast<int64_t>(wanted + kSlack)));
+    LANCEFS_ARROW_ASSIGN(auto fresh, arrow::AllocateResizableBuffer(static_cast<int64_t>(wanted + kSlack), BlockPool()));
     buffer_ = std::move(fresh);
+    if (!adopted_.empty()) std::memcpy(buffer_->mutable_data(), adopted_.data(), size_);
+    adopted_ = Bytes();
   } else {
     LANCEFS_ARROW_NOT_OK(buffer_->Resize(static_cast<int64_t>(wanted + kSlack), false));
   }
   data_ = buffer_->mutable_data();
   capacity_ = wanted;
   return Status::OK();
+}
+
+bool GrowBuffer::Adopt(Bytes bytes) {
+  // Arrow wants values to be aligned.
+  if (size_ != 0 || bytes.empty() || reinterpret_cast<uintptr_t>(bytes.data()) % 16 != 0) return false;
+  buffer_.reset();
+  data_ = nullptr;
+  size_ = capacity_ = bytes.size();
+  adopted_ = std::move(bytes);
+  return true;
 }
 
 Status GrowBuffer::Append(const void* bytes, size_t count) {
@@ -44,6 +57,13 @@ Status GrowBuffer::AppendZeros(size_t count) {
 }
 
 std::shared_ptr<arrow::Buffer> GrowBuffer::Finish() {
+  if (!adopted_.empty()) {
+    auto owner = std::make_shared<Bytes>(std::move(adopted_));
+    adopted_ = Bytes();
+    size_ = capacity_ = 0;
+    return std::shared_ptr<arrow::Buffer>(new arrow::Buffer(owner->data(), static_cast<int64_t>(owner->size())),
+                                          [owner](arrow::Buffer* buffer) { delete buffer; });
+  }
   if (buffer_ == nullptr) {
     static const uint8_t kNothing[8] = {};
     return std::make_shared<arrow::Buffer>(kNothing, 0);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/bytes.h"
 #include "base/status.h"
 #include "engine/format/column_read.h"
 
@@ -36,6 +37,9 @@ class GrowBuffer {
   void Advance(size_t bytes) { size_ += bytes; }
   Status Append(const void* bytes, size_t count);
   Status AppendZeros(size_t count);
+  // Takes `bytes` as the content without a copy, which is made only if more is appended. False (and nothing happened) if there is
+  // content already or the bytes are not aligned. REQUIRES: mutable_data() is not used before the next Reserve.
+  bool Adopt(Bytes bytes);
   // The buffer; this one is empty afterwards.
   std::shared_ptr<arrow::Buffer> Finish();
 
@@ -47,6 +51,7 @@ class GrowBuffer {
   size_t size_ = 0;
   size_t capacity_ = 0;  // without the slack
   size_t limit_ = kFreeArrayBytes;
+  Bytes adopted_;
 };
 
 class BitmapValues {

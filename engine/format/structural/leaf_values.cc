@@ -165,6 +165,18 @@ Status LeafValues::AppendRows(const uint8_t* rows, uint64_t first, uint64_t coun
   return Status::OK();
 }
 
+Status LeafValues::AppendRows(const Bytes& bytes, uint64_t count) {
+  const bool plain = shape_.kind == ShapeKind::kFixed || shape_.kind == ShapeKind::kFixedSizeList;
+  // Few bytes would keep all that were read with them.
+  constexpr size_t kWorthKeeping = 64 * 1024;
+  if (!plain || shape_.row_bits % 8 != 0 || bytes.size() != count * (shape_.row_bits / 8) || bytes.size() < kWorthKeeping ||
+      !rows_.Adopt(bytes)) {
+    return AppendRows(bytes.data(), 0, count);
+  }
+  count_ += count;
+  return Status::OK();
+}
+
 Status LeafValues::AppendItemValidity(size_t layer, const uint8_t* bits, uint64_t first_row, uint64_t count) {
   const uint64_t items = shape_.list_items[layer];
   if (bits == nullptr) return item_validity_[layer].AppendValid(count * items);

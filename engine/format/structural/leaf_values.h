@@ -59,6 +59,8 @@ class LeafValues {
   // -- fixed width (also the rows of fixed-size lists and packed structs)
   // `count` rows of shape().row_bits from row `first` of `rows`.
   Status AppendRows(const uint8_t* rows, uint64_t first, uint64_t count);
+  // As AppendRows of all `bytes`; without a copy where they are the first rows. REQUIRES: whole bytes a row.
+  Status AppendRows(const Bytes& bytes, uint64_t count);
   // Memory for `count` rows to be written, with room for `extra` bytes behind. REQUIRES: whole bytes a row.
   Status PrepareRows(uint64_t count, size_t extra, uint8_t** out);
   void CommitRows(uint64_t count);

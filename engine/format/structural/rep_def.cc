@@ -12,10 +12,29 @@ uint16_t MaxOf(const std::vector<uint16_t>& levels) {
   return max;
 }
 
+// Counters as narrow as the levels let the compiler compare many at once.
+constexpr uint64_t kCounted = 256;
+
 uint64_t CountVisibleIn(const std::vector<uint16_t>& def, uint64_t begin, uint64_t end, uint16_t max_visible) {
   uint64_t visible = 0;
-  for (uint64_t i = begin; i < end; ++i) visible += def[i] <= max_visible ? 1 : 0;
+  for (; end - begin >= kCounted; begin += kCounted) {
+    uint16_t block = 0;
+    for (uint64_t i = begin; i < begin + kCounted; ++i) block = static_cast<uint16_t>(block + (def[i] <= max_visible ? 1 : 0));
+    visible += block;
+  }
+  for (; begin < end; ++begin) visible += def[begin] <= max_visible ? 1 : 0;
   return visible;
+}
+
+uint64_t CountEqual(const uint16_t* levels, uint64_t count, uint16_t wanted) {
+  uint64_t found = 0;
+  for (; count >= kCounted; levels += kCounted, count -= kCounted) {
+    uint16_t block = 0;
+    for (uint64_t i = 0; i < kCounted; ++i) block = static_cast<uint16_t>(block + (levels[i] == wanted ? 1 : 0));
+    found += block;
+  }
+  for (uint64_t i = 0; i < count; ++i) found += levels[i] == wanted ? 1 : 0;
+  return found;
 }
 
 void AddRange(RowSelection* ranges, uint64_t start, uint64_t end) {
@@ -56,6 +75,12 @@ class RowFinder {
       *item = last_;
       return Status::OK();
     }
+    while (rep_.size() - position_ >= kCounted) {
+      const uint64_t starts = CountEqual(rep_.data() + position_, kCounted, max_rep_);
+      if (next_row_ + starts > row) break;
+      next_row_ += starts;
+      position_ += kCounted;
+    }
     for (; position_ < rep_.size(); ++position_) {
       if (rep_[position_] != max_rep_) continue;
       if (next_row_++ == row) {
@@ -87,56 +112,69 @@ Status UnravelItem(const LayerLevels& layer, uint16_t below, const Levels& level
     out->slots += slots;
     return layer.null_level == 0 ? out->validity.AppendValid(slots) : out->validity.AppendLevels(levels.def.data(), slots, below);
   }
-  std::vector<uint16_t> mine;
-  mine.reserve(levels.def.size());
+  std::vector<uint16_t> mine(levels.def.size());
+  slots = 0;
   for (const uint16_t level : levels.def) {
-    if (level <= layer.visible_max) mine.push_back(level);
+    mine[slots] = level;
+    slots += level <= layer.visible_max ? 1 : 0;
   }
-  slots = mine.size();
   out->slots += slots;
   return layer.null_level == 0 ? out->validity.AppendValid(slots) : out->validity.AppendLevels(mine.data(), slots, below);
 }
 
-// Turns one list layer into offsets and validity and leaves in `levels` one item a list start.
-Status UnravelList(const LayerLevels& layer, uint16_t below, Levels* levels, LayerValues* out) {
-  const bool has_def = !levels->def.empty();
-  int64_t end = out->offsets.empty() ? 0 : out->offsets.back();
-  uint64_t write = 0;
-  bool open = false;
-  uint64_t pending_valid = 0;  // valid lists not yet told to the bitmap
+// The lists of one layer: where each ends, and with definition levels whether it is null. Leaves in `levels` one item a list
+// start. Levels follow no pattern, so nothing branches on them. False: the items are no lists.
+template <bool kHasDef>
+bool WalkLists(const LayerLevels& layer, uint16_t below, Levels* levels, int64_t end, int64_t* ends, uint16_t* is_null,
+               uint64_t* lists) {
+  uint16_t* rep = levels->rep.data();
+  uint16_t* def = levels->def.data();
+  uint64_t starts = 0;
+  uint64_t slots = 0;
+  bool open = false;  // the last list holds items
+  bool bad = false;
   for (uint64_t i = 0; i < levels->items; ++i) {
-    const uint16_t rep = levels->rep[i];
-    const uint16_t def = has_def ? levels->def[i] : 0;
-    if (rep == 0) {
-      if (!open) return Status::Corruption("an item continues a list that was not started");
-      if (def > below) return Status::Corruption("an empty or null list inside a list without its own start");
-      out->offsets.back() = ++end;
-      continue;
-    }
-    levels->rep[write] = static_cast<uint16_t>(rep - 1);
-    if (has_def) levels->def[write] = def;
-    ++write;
-    open = false;
-    if (def > layer.visible_max) continue;  // no slot here
-    if (def <= below) {
-      out->offsets.push_back(++end);
-      open = true;
-      ++pending_valid;
-    } else if (def == layer.empty_level) {
-      out->offsets.push_back(end);
-      ++pending_valid;
-    } else {  // null, or under a null struct
-      LANCEFS_RETURN_NOT_OK(out->validity.AppendValid(pending_valid));
-      pending_valid = 0;
-      LANCEFS_RETURN_NOT_OK(out->validity.AppendNull(1));
-      out->offsets.push_back(end);
+    const uint16_t mine = kHasDef ? def[i] : 0;
+    const bool start = rep[i] != 0;
+    const bool item = !kHasDef || mine <= below;
+    bad |= !start & (!open | !item);
+    open = start ? item : open;
+    rep[starts] = static_cast<uint16_t>(rep[i] - 1);
+    if (kHasDef) def[starts] = mine;
+    starts += start ? 1 : 0;
+    const bool slot = start & (!kHasDef || mine <= layer.visible_max);
+    slots += slot ? 1 : 0;
+    end += item ? 1 : 0;
+    const uint64_t last = slots - (slots != 0 ? 1 : 0);
+    ends[last] = end;
+    if (kHasDef) {
+      // Null, or under a null struct.
+      const auto null = static_cast<uint16_t>(!item & (mine != layer.empty_level) ? 1 : 0);
+      is_null[last] = slot ? null : is_null[last];
     }
   }
-  LANCEFS_RETURN_NOT_OK(out->validity.AppendValid(pending_valid));
+  levels->items = starts;
+  *lists = slots;
+  return !bad;
+}
+
+Status UnravelList(const LayerLevels& layer, uint16_t below, Levels* levels, LayerValues* out) {
+  const bool has_def = !levels->def.empty();
+  const uint64_t before = out->offsets.size();
+  const int64_t end = before == 0 ? 0 : out->offsets.back();
+  const uint64_t most = levels->items - CountEqual(levels->rep.data(), levels->items, 0);
+  std::vector<uint16_t> is_null(has_def ? most + 1 : 0);
+  out->offsets.resize(before + most + 1);
+  uint64_t lists = 0;
+  int64_t* ends = out->offsets.data() + before;
+  const bool good = has_def ? WalkLists<true>(layer, below, levels, end, ends, is_null.data(), &lists)
+                            : WalkLists<false>(layer, below, levels, end, ends, nullptr, &lists);
+  if (!good) return Status::Corruption("an item continues a list that was not started, or that is empty or null");
+  out->offsets.resize(before + lists);
+  LANCEFS_RETURN_NOT_OK(has_def ? out->validity.AppendLevels(is_null.data(), lists, 0) : out->validity.AppendValid(lists));
   out->slots = out->offsets.size();
-  levels->items = write;
-  levels->rep.resize(write);
-  if (has_def) levels->def.resize(write);
+  levels->rep.resize(levels->items);
+  if (has_def) levels->def.resize(levels->items);
   return Status::OK();
 }
 

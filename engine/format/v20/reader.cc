@@ -2,6 +2,7 @@
 #include "engine/format/v20/reader.h"
 
 #include "engine/arrow_status.h"
+#include "engine/format/block_pool.h"
 
 namespace lancefs::v20 {
 namespace {
@@ -90,7 +91,7 @@ Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size, uint64_t li
   if (size > limit)
     return Status::TooLarge("the selection needs " + std::to_string(size) + " bytes in one array; read fewer rows at once");
   LANCEFS_ARROW_ASSIGN(std::unique_ptr<arrow::ResizableBuffer> buffer,
-                       arrow::AllocateResizableBuffer(static_cast<int64_t>(size + kSlack)));
+                       arrow::AllocateResizableBuffer(static_cast<int64_t>(size + kSlack), BlockPool()));
   LANCEFS_ARROW_NOT_OK(buffer->Resize(static_cast<int64_t>(size), false));
   return std::shared_ptr<arrow::Buffer>(std::move(buffer));
 }

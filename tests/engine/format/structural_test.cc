@@ -11,11 +11,13 @@
 #include <random>
 
 #include "backends/memory_store.h"
+#include "engine/format/block_pool.h"
 #include "engine/format/column_read.h"
 #include "engine/format/proto/file.pb.h"
 #include "engine/format/structural/bitpacking.h"
 #include "engine/format/structural/block_codec.h"
 #include "engine/format/structural/fsst.h"
+#include "engine/format/structural/grow_buffer.h"
 #include "engine/format/structural/rep_def.h"
 
 namespace lancefs {
@@ -112,6 +114,42 @@ TEST(FsstTest, RefusesBrokenTables) {
   table[16] = 9;
   EXPECT_FALSE(FsstTable::Parse(table).ok());
   EXPECT_FALSE(FsstTable::Parse(SymbolTable({"ab"}, false))->compressed());
+}
+
+TEST(GrowBufferTest, AdoptsBytesAndCopiesThemOnlyToGrow) {
+  uint8_t* to = nullptr;
+  const Bytes bytes = Bytes::Allocate(300'000, &to);
+  for (size_t i = 0; i < bytes.size(); ++i) to[i] = static_cast<uint8_t>(i * 31);
+  GrowBuffer alone;
+  ASSERT_TRUE(alone.Reserve(10).ok());
+  ASSERT_TRUE(alone.Adopt(bytes));
+  const std::shared_ptr<arrow::Buffer> same = alone.Finish();
+  EXPECT_EQ(same->data(), bytes.data());
+  EXPECT_EQ(same->size(), 300'000);
+  EXPECT_EQ(alone.size(), 0U);
+
+  GrowBuffer more;
+  ASSERT_TRUE(more.Adopt(bytes.Slice(64, 128)));
+  ASSERT_TRUE(more.Append("tail", 4).ok());
+  EXPECT_FALSE(more.Adopt(bytes)) << "there is content already";
+  const std::shared_ptr<arrow::Buffer> copied = more.Finish();
+  ASSERT_EQ(copied->size(), 132);
+  EXPECT_EQ(std::memcmp(copied->data(), bytes.data() + 64, 128), 0);
+  EXPECT_EQ(std::memcmp(copied->data() + 128, "tail", 4), 0);
+
+  GrowBuffer unaligned;
+  EXPECT_FALSE(unaligned.Adopt(bytes.Slice(1, 128)));
+}
+
+TEST(BlockPoolTest, GrowsAndShrinksAcrossTheBorder) {
+  auto buffer = arrow::AllocateResizableBuffer(100'000, BlockPool());
+  ASSERT_TRUE(buffer.ok());
+  for (int64_t i = 0; i < 100'000; ++i) (*buffer)->mutable_data()[i] = static_cast<uint8_t>(i % 251);
+  for (const int64_t size : {400'000, 3'000'000, 2'900'000, 500'000, 120'000, 30'000'000, 100'000}) {
+    ASSERT_TRUE((*buffer)->Resize(size, true).ok());
+    for (int64_t i = 0; i < 100'000; ++i) ASSERT_EQ((*buffer)->data()[i], i % 251) << "at " << size;
+    EXPECT_GE(BlockPool()->bytes_allocated(), size);
+  }
 }
 
 // list<struct<a: list<int32>>> = [[null, {a: null}], null, [], [{a: [1, null]}], [{a: []}]]
