@@ -2,7 +2,7 @@
 //
 // The engine without the tree, for the benchmarks: one operation in a fresh process, its time and
 // peak memory as one line of JSON.
-//   scan_tool scan|filter|take URI [--columns a,b] [--filter SQL] [--offsets FILE] [--again FILE]
+//   scan_tool scan|filter|take URI [--columns a,b] [--filter SQL] [--batch-bytes N] [--offsets FILE] [--again FILE]
 // FILE holds row offsets separated by white space; --again repeats the take with others.
 #include <arrow/compute/initialize.h>
 
@@ -55,6 +55,7 @@ Result<uint64_t> CountScanned(const std::shared_ptr<const Dataset>& dataset, con
   if (arguments.contains("filter")) {
     LANCEFS_ASSIGN_OR_RETURN(options.filter, ParseFilter(arguments.at("filter"), *dataset->arrow_schema()));
   }
+  if (arguments.contains("batch-bytes")) options.batch_bytes = std::strtoull(arguments.at("batch-bytes").c_str(), nullptr, 10);
   LANCEFS_ASSIGN_OR_RETURN(auto stream, Scan(dataset, std::move(options)));
   uint64_t rows = 0;
   for (;;) {
@@ -105,7 +106,8 @@ int Main(int argc, char** argv) {
                      (operation == "take" && arguments.contains("offsets"));
   if (!known || argc % 2 == 0) {
     std::fprintf(stderr,
-                 "usage: scan_tool scan|filter|take URI [--columns a,b] [--filter SQL] [--offsets FILE] [--again FILE]\n");
+                 "usage: scan_tool scan|filter|take URI [--columns a,b] [--filter SQL] [--batch-bytes N] [--offsets FILE] "
+                 "[--again FILE]\n");
     return 2;
   }
   const Result<nlohmann::json> line = Measure(operation, argv[2], arguments);
