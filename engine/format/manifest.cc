@@ -39,18 +39,16 @@ Result<std::string_view> Section(const Bytes& file, uint64_t offset, const char*
   return file.view().substr(offset + 4, length);
 }
 
-std::string FlagNames(uint64_t flags) {
-  std::string names;
-  for (int bit = 0; bit < 64; ++bit) {
-    if ((flags >> bit) & 1) names += (names.empty() ? "" : ", ") + std::to_string(1ULL << bit);
-  }
-  return names;
-}
-
-Status CheckPairs(const pb::Manifest& manifest) {
+// Both words are looked at, whichever of them is about to matter: half a flag is neither state.
+Status CheckAgreement(const pb::Manifest& manifest) {
   const uint64_t unpaired = (manifest.reader_feature_flags() ^ manifest.writer_feature_flags()) & kPairedFlags;
-  if (unpaired != 0) return Bad("the feature flags " + FlagNames(unpaired) + " are set in one of the two words only");
-  if ((manifest.reader_feature_flags() & kFlagNonReusableFieldIds) != 0) return Bad("the flag 32768 is set in the reader word");
+  if (unpaired != 0) return Bad("the feature " + FlagNames(unpaired) + " is set in one of the two flag words only");
+  const std::string field_ids = "the feature " + FlagNames(kFlagNonReusableFieldIds);
+  if ((manifest.reader_feature_flags() & kFlagNonReusableFieldIds) != 0) return Bad(field_ids + " is set in the reader word");
+  const bool tracked = (manifest.writer_feature_flags() & kFlagNonReusableFieldIds) != 0;
+  if (tracked != manifest.has_max_allocated_field_id()) {
+    return Bad(field_ids + (tracked ? " is set without a highest field id" : " is not set, but there is a highest field id"));
+  }
   return Status::OK();
 }
 
@@ -116,7 +114,41 @@ Status CheckColumns(const pb::DataFile& file, FileVersion version, const std::ma
 
 }  // namespace
 
+std::string_view FlagName(int bit) {
+  static constexpr std::string_view kNames[] = {
+      "deletion files",
+      "stable row ids",
+      "old v2 format",
+      "table config",
+      "base paths",
+      "inline transactions only",
+      "data overlay files",
+      "covering index columns",
+      "mixed data file versions",
+      "stable row ids with a fragment reuse index",
+      "tagged fragment reuse index",
+      "spilled row lineage",
+      "fragment tree",
+      "independent covering fields",
+      "managed blobs",
+      "non-reusable field ids",
+      "zone write seeds",
+      "object metadata",
+  };
+  return bit >= 0 && bit < static_cast<int>(std::size(kNames)) ? kNames[bit] : "unknown";
+}
+
+std::string FlagNames(uint64_t flags) {
+  std::string names;
+  for (int bit = 0; bit < 64; ++bit) {
+    if (((flags >> bit) & 1) == 0) continue;
+    names += (names.empty() ? "bit " : ", bit ") + std::to_string(bit) + " (" + std::string(FlagName(bit)) + ")";
+  }
+  return names;
+}
+
 std::string ManifestName(uint64_t version, ManifestNaming naming) {
+  if (IsDetachedVersion(version)) return "d" + std::to_string(version) + std::string(kSuffix);
   if (naming == ManifestNaming::kV1) return std::to_string(version) + std::string(kSuffix);
   std::string digits = std::to_string(UINT64_MAX - version);
   return std::string(20 - digits.size(), '0') + digits + std::string(kSuffix);
@@ -132,17 +164,17 @@ std::optional<ParsedManifestName> ParseManifestName(std::string_view name) {
 }
 
 Status CheckReaderFlags(const pb::Manifest& manifest) {
+  LANCEFS_RETURN_NOT_OK(CheckAgreement(manifest));
   const uint64_t unknown = manifest.reader_feature_flags() & ~kReadableFlags;
-  if (unknown != 0)
-    return Status::NotSupported("the table needs reader features that lancefs does not know: flags " + FlagNames(unknown));
-  return CheckPairs(manifest);
+  if (unknown == 0) return Status::OK();
+  return Status::NotSupported("reading the table needs features that lancefs does not know: " + FlagNames(unknown));
 }
 
 Status CheckWriterFlags(const pb::Manifest& manifest) {
+  LANCEFS_RETURN_NOT_OK(CheckAgreement(manifest));
   const uint64_t unknown = manifest.writer_feature_flags() & ~kWritableFlags;
-  if (unknown != 0)
-    return Status::NotSupported("the table needs writer features that lancefs does not know: flags " + FlagNames(unknown));
-  return CheckPairs(manifest);
+  if (unknown == 0) return Status::OK();
+  return Status::NotSupported("changing the table needs features that lancefs does not know: " + FlagNames(unknown));
 }
 
 Result<ManifestFile> ParseManifestFile(const Bytes& file) {

@@ -21,6 +21,7 @@ namespace lancefs {
 // How the dataset's manifests are named; one directory never mixes both.
 enum class ManifestNaming : uint8_t { kV1, kV2 };
 
+// Detached versions have one name, whatever the naming.
 std::string ManifestName(uint64_t version, ManifestNaming naming);
 struct ParsedManifestName {
   uint64_t version;
@@ -28,6 +29,11 @@ struct ParsedManifestName {
 };
 // Empty for names that are no (attached) manifest: temporary files, detached versions, the hint.
 std::optional<ParsedManifestName> ParseManifestName(std::string_view name);
+
+// Detached versions have the highest bit set. They lie beside the others ("d<version>.manifest", wherever names are V2), can be
+// opened by number, and are never listed or the latest.
+inline constexpr uint64_t kDetachedBit = uint64_t{1} << 63;
+inline bool IsDetachedVersion(uint64_t version) { return (version & kDetachedBit) != 0; }
 
 // Feature flags (docs/lance/table.md 3).
 inline constexpr uint64_t kFlagDeletionFiles = 1;
@@ -43,16 +49,18 @@ inline constexpr uint64_t kFlagTaggedFragReuse = 1024;
 inline constexpr uint64_t kFlagSpilledLineage = 2048;
 inline constexpr uint64_t kFlagManagedBlobs = 16384;
 inline constexpr uint64_t kFlagNonReusableFieldIds = 32768;
-// What we read, and what we may commit on top of.
+// What a flag's bit (0..63) stands for, e.g. "deletion files"; "unknown" for bits without a meaning.
+std::string_view FlagName(int bit);
+// "bit 12 (fragment tree), bit 63 (unknown)".
+std::string FlagNames(uint64_t flags);
+// What we read, and what we may append to. Managed blobs are refused where one is read.
 inline constexpr uint64_t kReadableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig |
                                            kFlagBasePaths | kFlagInlineTransactionOnly | kFlagCoveredIndex |
-                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage |
-                                           kFlagManagedBlobs;
-inline constexpr uint64_t kWritableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig |
-                                           kFlagBasePaths | kFlagInlineTransactionOnly | kFlagCoveredIndex |
-                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage;
+                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage | kFlagManagedBlobs;
+inline constexpr uint64_t kWritableFlags = kReadableFlags | kFlagNonReusableFieldIds;
 
-// Errors: kNotSupported naming every unknown bit; kCorruption for paired bits set in one word only.
+// Errors: kNotSupported naming every unknown bit; kCorruption for bits that the two words and the manifest's fields must
+// agree upon and do not.
 Status CheckReaderFlags(const pb::Manifest& manifest);
 Status CheckWriterFlags(const pb::Manifest& manifest);
 

@@ -14,6 +14,11 @@
 
 namespace lancefs {
 
+// Field ids of the hidden columns that hold long sequences in a data file: uint64, no nulls, one value a physical row.
+inline constexpr int32_t kRowIdField = -3;
+inline constexpr int32_t kCreatedAtField = -4;
+inline constexpr int32_t kLastUpdatedAtField = -5;
+
 namespace pb {
 class U64Segment;
 }

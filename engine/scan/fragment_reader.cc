@@ -25,18 +25,22 @@ bool HasWhole(const Field& field, const FieldColumns& columns) {
   return std::all_of(field.children.begin(), field.children.end(), [&](const Field& child) { return HasWhole(child, columns); });
 }
 
+bool IsListOfStructs(const Field& field) {
+  return !field.IsPhysicalLeaf() && (field.logical_type == "list.struct" || field.logical_type == "large_list.struct");
+}
+
 // The field restricted to what `columns` hold.
-Field RestrictTo(const Field& field, const FieldColumns& columns) {
-  if (field.logical_type != "struct" || field.IsPhysicalLeaf()) return field;
+Result<Field> RestrictTo(const Field& field, const FieldColumns& columns) {
+  const bool is_struct = field.logical_type == "struct" && !field.IsPhysicalLeaf();
+  if (!is_struct && !IsListOfStructs(field)) return field;
   Field kept = field;
   kept.children.clear();
-  arrow::FieldVector arrow_fields;
   for (const Field& child : field.children) {
-    if (!HasColumn(child, columns)) continue;
-    kept.children.push_back(RestrictTo(child, columns));
-    arrow_fields.push_back(kept.children.back().ToArrow());
+    if (is_struct && !HasColumn(child, columns)) continue;
+    LANCEFS_ASSIGN_OR_RETURN(Field restricted, RestrictTo(child, columns));
+    kept.children.push_back(std::move(restricted));
   }
-  kept.type = arrow::struct_(std::move(arrow_fields));
+  LANCEFS_ASSIGN_OR_RETURN(kept.type, TypeFromLogical(kept.logical_type, kept.children));
   return kept;
 }
 
@@ -46,8 +50,47 @@ struct Part {
   Field field;
   std::shared_ptr<arrow::Array> array;
 };
+Result<std::shared_ptr<arrow::Array>> MergeParts(const Field& want, const std::vector<Part>& parts, int64_t rows);
+
+// The validity of `array` as a bitmap of its own; null when nothing is null.
+Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array) {
+  std::shared_ptr<arrow::Buffer> validity;
+  if (array.null_count() == 0) return validity;
+  LANCEFS_ARROW_ASSIGN(validity, arrow::AllocateEmptyBitmap(array.length()));
+  for (int64_t i = 0; i < array.length(); ++i) arrow::bit_util::SetBitTo(validity->mutable_data(), i, array.IsValid(i));
+  return validity;
+}
+
+// Every part repeats the lists' lengths, so the items of one stand beside those of the other.
+template <typename List>
+Result<std::shared_ptr<arrow::Array>> MergeLists(const Field& want, const std::vector<Part>& parts) {
+  using Offset = typename List::offset_type;
+  const auto& first = static_cast<const List&>(*parts[0].array);
+  const int64_t rows = first.length();
+  LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> offsets,
+                       arrow::AllocateBuffer((rows + 1) * static_cast<int64_t>(sizeof(Offset))));
+  auto* out = reinterpret_cast<Offset*>(offsets->mutable_data());
+  for (int64_t i = 0; i <= rows; ++i) out[i] = first.value_offset(i) - first.value_offset(0);
+  std::vector<Part> items;
+  for (const Part& part : parts) {
+    const auto& list = static_cast<const List&>(*part.array);
+    for (int64_t i = 0; i < rows; ++i) {
+      if (list.value_length(i) != first.value_length(i))
+        return Status::Corruption("column '" + want.name + "': two data files disagree about the length of a list");
+    }
+    items.push_back({part.field.children[0], list.values()->Slice(list.value_offset(0), out[rows])});
+  }
+  LANCEFS_ASSIGN_OR_RETURN(auto merged, MergeParts(want.children[0], items, out[rows]));
+  LANCEFS_ASSIGN_OR_RETURN(auto validity, ValidityOf(first));
+  return std::static_pointer_cast<arrow::Array>(std::make_shared<List>(want.type, rows, offsets, merged, validity));
+}
+
 Result<std::shared_ptr<arrow::Array>> MergeParts(const Field& want, const std::vector<Part>& parts, int64_t rows) {
   if (parts.empty()) return MakeNullArray(want, static_cast<uint64_t>(rows));
+  if (IsListOfStructs(want)) {
+    return want.type->id() == arrow::Type::LIST ? MergeLists<arrow::ListArray>(want, parts)
+                                                : MergeLists<arrow::LargeListArray>(want, parts);
+  }
   if (want.logical_type != "struct" || want.IsPhysicalLeaf()) return parts[0].array;
   std::vector<std::shared_ptr<arrow::Array>> children;
   arrow::FieldVector arrow_fields;
@@ -65,12 +108,7 @@ Result<std::shared_ptr<arrow::Array>> MergeParts(const Field& want, const std::v
     arrow_fields.push_back(child.ToArrow());
   }
   // Every part repeats the struct's own nulls; the first tells them.
-  const arrow::Array& first = *parts[0].array;
-  std::shared_ptr<arrow::Buffer> validity;
-  if (first.null_count() > 0) {
-    LANCEFS_ARROW_ASSIGN(validity, arrow::AllocateEmptyBitmap(rows));
-    for (int64_t i = 0; i < rows; ++i) arrow::bit_util::SetBitTo(validity->mutable_data(), i, first.IsValid(i));
-  }
+  LANCEFS_ASSIGN_OR_RETURN(auto validity, ValidityOf(*parts[0].array));
   LANCEFS_ARROW_ASSIGN(auto merged, arrow::StructArray::Make(children, arrow_fields, validity));
   return std::static_pointer_cast<arrow::Array>(merged);
 }
@@ -189,7 +227,9 @@ Result<std::shared_ptr<FragmentReader>> FragmentReader::Open(std::shared_ptr<con
     FieldColumns columns = ColumnsIn(file);
     std::vector<Field> wanted;
     for (const Field& field : fields) {
-      if (HasColumn(field, columns)) wanted.push_back(RestrictTo(field, columns));
+      if (!HasColumn(field, columns)) continue;
+      LANCEFS_ASSIGN_OR_RETURN(Field restricted, RestrictTo(field, columns));
+      wanted.push_back(std::move(restricted));
     }
     if (wanted.empty()) continue;
     std::vector<int32_t> asked = FieldsIn(columns, filtered);
@@ -276,16 +316,14 @@ std::optional<uint64_t> FragmentReader::SizeOf(const pb::DataFile& file) const {
   return std::nullopt;
 }
 
-Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplitStruct(const Field& field, const RowSelection& rows,
-                                                                      const OpContext& ctx) const {
-  if (field.logical_type != "struct") {
-    return Status::NotSupported("the parts of column '" + field.name +
-                                "' are stored in several data files, which is supported for structs only");
-  }
+Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplit(const Field& field, const RowSelection& rows,
+                                                                const OpContext& ctx) const {
+  if (field.logical_type != "struct" && !IsListOfStructs(field))
+    return Status::Corruption("column '" + field.name + "' stands in two data files of fragment " + std::to_string(id_));
   std::vector<Part> parts;
   for (const OpenFile& file : files_) {
     if (!Holds(file, field)) continue;
-    Field restricted = RestrictTo(field, file.columns);
+    LANCEFS_ASSIGN_OR_RETURN(Field restricted, RestrictTo(field, file.columns));
     LANCEFS_ASSIGN_OR_RETURN(auto read, MakeColumnRead(file.file, restricted, file.columns, file.infos, rows));
     std::vector<std::unique_ptr<ColumnRead>> reads;
     reads.push_back(std::move(read));
@@ -321,7 +359,7 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(c
       jobs[holders[0]].slots.push_back(slot);
       jobs[holders[0]].reads.push_back(std::move(*read));
     } else {
-      LANCEFS_ASSIGN_OR_RETURN(out[slot], ReadSplitStruct(fields[slot], rows, ctx));
+      LANCEFS_ASSIGN_OR_RETURN(out[slot], ReadSplit(fields[slot], rows, ctx));
     }
   }
   using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
@@ -390,6 +428,29 @@ uint64_t FragmentReader::EstimateRowBytes(const std::vector<Field>& fields) cons
   return std::max<uint64_t>(1, total);
 }
 
+const char* SystemColumnName(SystemColumn column) {
+  switch (column) {
+    case SystemColumn::kRowId: return "_rowid";
+    case SystemColumn::kRowAddress: return "_rowaddr";
+    case SystemColumn::kRowOffset: return "_rowoffset";
+    case SystemColumn::kCreatedAt: return "_row_created_at_version";
+    case SystemColumn::kLastUpdatedAt: return "_row_last_updated_at_version";
+  }
+  return "?";
+}
+
+Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSystem(SystemColumn column, const RowSelection& rows,
+                                                                 const OpContext& ctx) const {
+  switch (column) {
+    case SystemColumn::kRowId: return dataset_->stable_row_ids() ? RowIds(rows, ctx) : RowAddresses(rows);
+    case SystemColumn::kRowAddress: return RowAddresses(rows);
+    case SystemColumn::kRowOffset: return RowOffsets(rows);
+    case SystemColumn::kCreatedAt:
+    case SystemColumn::kLastUpdatedAt: return RowVersions(column, rows, ctx);
+  }
+  return Status::Internal("no such column");
+}
+
 namespace {
 
 // What a sequence of row ids or versions holds for `rows`.
@@ -408,9 +469,56 @@ Result<std::shared_ptr<arrow::Array>> Pick(const Sequence& sequence, const RowSe
 }  // namespace
 
 Result<std::shared_ptr<arrow::Array>> FragmentReader::RowIds(const RowSelection& rows, const OpContext& ctx) const {
-  if (!dataset_->stable_row_ids()) return RowAddresses(rows);
+  const pb::DataFragment& fragment = dataset_->manifest().fragments(static_cast<int>(index_));
+  if (fragment.has_column_row_ids()) return StoredLineage(SystemColumn::kRowId, rows, ctx);
   LANCEFS_ASSIGN_OR_RETURN(const auto ids, dataset_->RowIds(index_, ctx));
   return Pick(*ids, rows);
+}
+
+Result<std::shared_ptr<arrow::Array>> FragmentReader::RowVersions(SystemColumn column, const RowSelection& rows,
+                                                                  const OpContext& ctx) const {
+  const pb::DataFragment& fragment = dataset_->manifest().fragments(static_cast<int>(index_));
+  const bool created = column == SystemColumn::kCreatedAt;
+  if (created ? fragment.has_column_created_at_versions() : fragment.has_column_last_updated_at_versions())
+    return StoredLineage(column, rows, ctx);
+  const std::string& bytes = created ? fragment.inline_created_at_versions() : fragment.inline_last_updated_at_versions();
+  // Tables without the sequences count as written in one go.
+  if (bytes.empty()) {
+    LANCEFS_ARROW_ASSIGN(auto ones, arrow::MakeArrayFromScalar(arrow::UInt64Scalar(1), static_cast<int64_t>(CountRows(rows))));
+    return ones;
+  }
+  Result<RowVersionSequence> versions =
+      RowVersionSequence::Parse(std::span(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()), physical_rows_);
+  if (!versions.ok())
+    return versions.status().WithContext("fragment " + std::to_string(id_) + ", " + SystemColumnName(column));
+  return Pick(*versions, rows);
+}
+
+Result<std::shared_ptr<arrow::Array>> FragmentReader::StoredLineage(SystemColumn column, const RowSelection& rows,
+                                                                    const OpContext& ctx) const {
+  const std::string where = "fragment " + std::to_string(id_) + ", " + SystemColumnName(column);
+  Field field;
+  field.name = SystemColumnName(column);
+  field.logical_type = "uint64";
+  field.type = arrow::uint64();
+  field.nullable = false;
+  field.id = column == SystemColumn::kRowId       ? kRowIdField
+             : column == SystemColumn::kCreatedAt ? kCreatedAtField
+                                                  : kLastUpdatedAtField;
+  for (const pb::DataFile& file : dataset_->manifest().fragments(static_cast<int>(index_)).files()) {
+    const auto at = std::find(file.fields().begin(), file.fields().end(), field.id) - file.fields().begin();
+    if (at >= file.column_indices_size() || file.column_indices(static_cast<int>(at)) < 0) continue;
+    const auto stored = static_cast<uint32_t>(file.column_indices(static_cast<int>(at)));
+    LANCEFS_ASSIGN_OR_RETURN(const auto opened, dataset_->OpenDataFile(file, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const auto infos, opened->Columns({stored}, ctx));
+    std::vector<std::unique_ptr<ColumnRead>> reads(1);
+    LANCEFS_ASSIGN_OR_RETURN(reads[0], MakeColumnRead(opened, field, {{field.id, stored}}, {{stored, infos[0]}}, rows));
+    Result<std::vector<std::shared_ptr<arrow::Array>>> arrays = RunColumnReads(opened, std::move(reads), ctx);
+    if (!arrays.ok()) return arrays.status().WithContext(where);
+    if ((*arrays)[0]->null_count() != 0) return Status::Corruption(where + ": the column holds nulls");
+    return (*arrays)[0];
+  }
+  return Status::Corruption(where + ": no data file has the column");
 }
 
 Result<std::shared_ptr<arrow::Array>> FragmentReader::RowAddresses(const RowSelection& rows) const {
@@ -418,6 +526,18 @@ Result<std::shared_ptr<arrow::Array>> FragmentReader::RowAddresses(const RowSele
   LANCEFS_ARROW_NOT_OK(builder.Reserve(static_cast<int64_t>(CountRows(rows))));
   for (const RowRange& range : rows) {
     for (uint64_t row = range.start; row < range.end; ++row) builder.UnsafeAppend((id_ << 32) | row);
+  }
+  return FromArrow(builder.Finish());
+}
+
+Result<std::shared_ptr<arrow::Array>> FragmentReader::RowOffsets(const RowSelection& rows) const {
+  const uint64_t first = dataset_->FirstRow(index_);
+  arrow::UInt64Builder builder;
+  LANCEFS_ARROW_NOT_OK(builder.Reserve(static_cast<int64_t>(CountRows(rows))));
+  for (const RowRange& range : rows) {
+    // Selected rows are live, so within a range of them nothing is deleted.
+    uint64_t offset = first + range.start - (deletions_ == nullptr ? 0 : deletions_->CountInRange(0, range.start));
+    for (uint64_t row = range.start; row < range.end; ++row) builder.UnsafeAppend(offset++);
   }
   return FromArrow(builder.Finish());
 }

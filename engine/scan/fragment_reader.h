@@ -25,6 +25,18 @@ Field PruneField(const Field& field, const std::vector<std::vector<std::string>>
 // Where the fields of a data file stand in it.
 FieldColumns ColumnsIn(const pb::DataFile& file);
 
+// Columns that every table has beside its own. Names: SystemColumnName.
+enum class SystemColumn : uint8_t {
+  kRowId,          // _rowid: stable where the table has stable row ids, else the address
+  kRowAddress,     // _rowaddr: fragment << 32 | physical offset
+  kRowOffset,      // _rowoffset: place among the version's live rows
+  kCreatedAt,      // _row_created_at_version: 1 where the table does not track it
+  kLastUpdatedAt,  // _row_last_updated_at_version
+};
+inline constexpr SystemColumn kSystemColumns[] = {SystemColumn::kRowId, SystemColumn::kRowAddress, SystemColumn::kRowOffset,
+                                                  SystemColumn::kCreatedAt, SystemColumn::kLastUpdatedAt};
+const char* SystemColumnName(SystemColumn column);
+
 class FragmentReader {
  public:
   // Opens the data files that hold any of `fields`, their column metadata and the deletion file, all at once; of 0.1 files
@@ -53,9 +65,8 @@ class FragmentReader {
   const KnownNulls* known_nulls() const { return known_nulls_.nulls.empty() ? nullptr : &known_nulls_; }
   // Arrow bytes that one row of those fields takes, about.
   uint64_t EstimateRowBytes(const std::vector<Field>& fields) const;
-  // _rowid and _rowaddr values of the rows.
-  Result<std::shared_ptr<arrow::Array>> RowIds(const RowSelection& rows, const OpContext& ctx) const;
-  Result<std::shared_ptr<arrow::Array>> RowAddresses(const RowSelection& rows) const;
+  // The values of a column that no user made, uint64 without nulls.
+  Result<std::shared_ptr<arrow::Array>> ReadSystem(SystemColumn column, const RowSelection& rows, const OpContext& ctx) const;
 
  private:
   struct OpenFile {
@@ -70,7 +81,12 @@ class FragmentReader {
   bool Holds(const OpenFile& file, const Field& field) const;
   Result<std::vector<std::shared_ptr<arrow::Array>>> ReadExactly(const std::vector<Field>& fields, const RowSelection& rows,
                                                                  const OpContext& ctx) const;
-  Result<std::shared_ptr<arrow::Array>> ReadSplitStruct(const Field& field, const RowSelection& rows, const OpContext& ctx) const;
+  Result<std::shared_ptr<arrow::Array>> RowIds(const RowSelection& rows, const OpContext& ctx) const;
+  Result<std::shared_ptr<arrow::Array>> RowAddresses(const RowSelection& rows) const;
+  Result<std::shared_ptr<arrow::Array>> RowOffsets(const RowSelection& rows) const;
+  Result<std::shared_ptr<arrow::Array>> RowVersions(SystemColumn column, const RowSelection& rows, const OpContext& ctx) const;
+  Result<std::shared_ptr<arrow::Array>> StoredLineage(SystemColumn column, const RowSelection& rows, const OpContext& ctx) const;
+  Result<std::shared_ptr<arrow::Array>> ReadSplit(const Field& field, const RowSelection& rows, const OpContext& ctx) const;
 
   std::shared_ptr<const Dataset> dataset_;
   size_t index_ = 0;

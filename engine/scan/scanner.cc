@@ -30,8 +30,6 @@
 namespace lancefs {
 namespace {
 
-constexpr char kRowId[] = "_rowid";
-constexpr char kRowAddress[] = "_rowaddr";
 constexpr size_t kMaxWindow = 4;           // jobs in flight, of each stage
 constexpr size_t kMaxFragmentsAhead = 16;  // fragments being opened
 constexpr size_t kMaxTakenAhead = 64;      // when single rows are taken from each, so that few rounds reach all
@@ -41,7 +39,12 @@ constexpr uint64_t kPieceGrowth = 4;
 
 using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
 
-bool IsPseudoColumn(const std::string& name) { return name == kRowId || name == kRowAddress; }
+bool IsSystemName(const std::string& name) {
+  return std::any_of(std::begin(kSystemColumns), std::end(kSystemColumns),
+                     [&](SystemColumn column) { return name == SystemColumnName(column); });
+}
+
+std::shared_ptr<arrow::Field> SystemField(SystemColumn column) { return arrow::field(SystemColumnName(column), arrow::uint64()); }
 
 // What a scan reads and makes, worked out once.
 struct Plan {
@@ -58,10 +61,8 @@ struct Plan {
   std::vector<bool> filter_bytes;
   std::vector<bool> output_bytes;
   bool weighs_blobs = false;  // any of output_bytes
-  bool filter_needs_row_id = false;
-  bool filter_needs_row_address = false;
-  bool output_needs_row_id = false;
-  bool output_needs_row_address = false;
+  std::vector<SystemColumn> filter_system;  // that the filter asks for
+  std::vector<SystemColumn> output_system;  // that the output asks for
 };
 
 std::shared_ptr<arrow::Field> OutputField(const SelectItem& item, const Schema& schema) {
@@ -95,6 +96,15 @@ std::vector<Field> FieldsFor(const Schema& schema, const Paths& paths) {
   return fields;
 }
 
+std::vector<SystemColumn> SystemColumnsOf(const Paths& paths, bool row_id, bool row_address) {
+  std::vector<SystemColumn> columns;
+  for (const SystemColumn column : kSystemColumns) {
+    const bool asked = (row_id && column == SystemColumn::kRowId) || (row_address && column == SystemColumn::kRowAddress);
+    if (asked || paths.contains({SystemColumnName(column)})) columns.push_back(column);
+  }
+  return columns;
+}
+
 Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> dataset, ScanOptions options) {
   auto plan = std::make_shared<Plan>();
   const Schema& schema = dataset->schema();
@@ -106,7 +116,7 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
   }
   arrow::FieldVector fields;
   for (const SelectItem& item : plan->items) {
-    if (item.path.size() == 1 && IsPseudoColumn(item.path[0])) {
+    if (item.path.size() == 1 && IsSystemName(item.path[0])) {
       fields.push_back(arrow::field(item.name, arrow::uint64()));
     } else {
       fields.push_back(OutputField(item, schema));
@@ -117,8 +127,8 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
       output_paths.insert(item.expression->column_paths().begin(), item.expression->column_paths().end());
     }
   }
-  if (options.with_row_id) fields.push_back(arrow::field(kRowId, arrow::uint64()));
-  if (options.with_row_address) fields.push_back(arrow::field(kRowAddress, arrow::uint64()));
+  if (options.with_row_id) fields.push_back(SystemField(SystemColumn::kRowId));
+  if (options.with_row_address) fields.push_back(SystemField(SystemColumn::kRowAddress));
   std::set<std::string> names;
   for (const auto& field : fields) {
     if (!names.insert(field->name()).second)
@@ -126,13 +136,11 @@ Result<std::shared_ptr<const Plan>> MakePlan(std::shared_ptr<const Dataset> data
   }
   const auto arrow_schema = dataset->arrow_schema();
   plan->schema = arrow::schema(std::move(fields), options.select ? nullptr : arrow_schema->metadata());
-  plan->output_needs_row_id = options.with_row_id || output_paths.contains({kRowId});
-  plan->output_needs_row_address = options.with_row_address || output_paths.contains({kRowAddress});
+  plan->output_system = SystemColumnsOf(output_paths, options.with_row_id, options.with_row_address);
 
   Paths filter_paths;
   if (options.filter != nullptr) filter_paths = options.filter->column_paths();
-  plan->filter_needs_row_id = filter_paths.contains({kRowId});
-  plan->filter_needs_row_address = filter_paths.contains({kRowAddress});
+  plan->filter_system = SystemColumnsOf(filter_paths, false, false);
   const bool has_blobs = std::any_of(schema.fields.begin(), schema.fields.end(), HasBlobs);
   // A column that both need is read once, early and with all the parts that either wants.
   Paths early_paths = filter_paths;
@@ -169,16 +177,12 @@ std::shared_ptr<arrow::RecordBatch> MakeInput(const std::vector<Field>& fields, 
   return arrow::RecordBatch::Make(arrow::schema(std::move(arrow_fields)), rows, arrays);
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> AddPseudoColumns(const FragmentReader& reader, const RowSelection& rows, bool row_id,
-                                                             bool row_address, std::shared_ptr<arrow::RecordBatch> batch,
-                                                             const OpContext& ctx) {
-  if (row_id) {
-    LANCEFS_ASSIGN_OR_RETURN(auto ids, reader.RowIds(rows, ctx));
-    LANCEFS_ARROW_ASSIGN(batch, batch->AddColumn(batch->num_columns(), arrow::field(kRowId, arrow::uint64()), ids));
-  }
-  if (row_address) {
-    LANCEFS_ASSIGN_OR_RETURN(auto addresses, reader.RowAddresses(rows));
-    LANCEFS_ARROW_ASSIGN(batch, batch->AddColumn(batch->num_columns(), arrow::field(kRowAddress, arrow::uint64()), addresses));
+Result<std::shared_ptr<arrow::RecordBatch>> AddSystemColumns(const FragmentReader& reader, const RowSelection& rows,
+                                                             const std::vector<SystemColumn>& columns,
+                                                             std::shared_ptr<arrow::RecordBatch> batch, const OpContext& ctx) {
+  for (const SystemColumn column : columns) {
+    LANCEFS_ASSIGN_OR_RETURN(auto values, reader.ReadSystem(column, rows, ctx));
+    LANCEFS_ARROW_ASSIGN(batch, batch->AddColumn(batch->num_columns(), SystemField(column), values));
   }
   return batch;
 }
@@ -247,9 +251,9 @@ Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece
   Arrays arrays = std::move(piece.early);
   LANCEFS_RETURN_NOT_OK(FetchBlobs(plan.all, plan.output_bytes, piece.source.blobs.get(), &arrays, ctx));
   arrays.insert(arrays.end(), late.begin(), late.end());
-  LANCEFS_ASSIGN_OR_RETURN(
-      auto input, AddPseudoColumns(*piece.source.reader, piece.rows, plan.output_needs_row_id, plan.output_needs_row_address,
-                                   MakeInput(plan.all, arrays, piece.count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto input,
+                           AddSystemColumns(*piece.source.reader, piece.rows, plan.output_system,
+                                            MakeInput(plan.all, arrays, piece.count), ctx));
   Arrays columns;
   for (const SelectItem& item : plan.items) {
     if (item.path.empty()) {
@@ -264,8 +268,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece
       columns.push_back(std::move(column));
     }
   }
-  if (plan.options.with_row_id) columns.push_back(input->GetColumnByName(kRowId));
-  if (plan.options.with_row_address) columns.push_back(input->GetColumnByName(kRowAddress));
+  if (plan.options.with_row_id) columns.push_back(input->GetColumnByName(SystemColumnName(SystemColumn::kRowId)));
+  if (plan.options.with_row_address) columns.push_back(input->GetColumnByName(SystemColumnName(SystemColumn::kRowAddress)));
   return arrow::RecordBatch::Make(plan.schema, piece.count, std::move(columns));
 }
 
@@ -315,7 +319,7 @@ Result<std::shared_ptr<arrow::BooleanArray>> EvaluateOn(const Plan& plan, const 
                                                         const Arrays& arrays, int64_t count, uint64_t* bytes,
                                                         const OpContext& ctx) {
   LANCEFS_ASSIGN_OR_RETURN(auto input,
-                           AddPseudoColumns(*piece.source.reader, rows, plan.filter_needs_row_id, plan.filter_needs_row_address,
+                           AddSystemColumns(*piece.source.reader, rows, plan.filter_system,
                                             MakeInput(plan.early, arrays, count), ctx));
   LANCEFS_ASSIGN_OR_RETURN(*bytes, BytesOf(*input));
   const KnownNulls* known = piece.source.reader->known_nulls();

@@ -33,7 +33,7 @@ class Verifier {
                 std::to_string(fragment.deletion_file().num_deleted_rows()));
       }
     }
-    if (dataset_->stable_row_ids()) {
+    if (dataset_->stable_row_ids() && !fragment.has_column_row_ids()) {
       const auto ids = dataset_->RowIds(index, ctx_);
       if (!ids.ok()) Note(ids.status(), "row ids");
     }

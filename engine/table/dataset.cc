@@ -176,6 +176,17 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
   dataset->index_section_ = std::move(file.index_section);
   if (file.transaction) dataset->transaction_ = std::make_shared<const pb::Transaction>(std::move(*file.transaction));
   dataset->shared_ = std::move(shared);
+  // A branch opened by its own folder: its tags and sister branches are those of the whole dataset.
+  const std::string& own_branch = dataset->manifest_->branch();
+  if (dataset->branch_.empty() && !own_branch.empty() && dataset->path_.ends_with("tree/" + own_branch)) {
+    std::string_view above = dataset->path_;
+    above.remove_suffix(5 + own_branch.size());
+    if (above.empty() || above.ends_with('/')) {
+      if (!above.empty()) above.remove_suffix(1);
+      dataset->branch_ = own_branch;
+      dataset->root_ = std::string(above);
+    }
+  }
   LANCEFS_ASSIGN_OR_RETURN(dataset->schema_, SchemaFromManifest(*dataset->manifest_));
   for (Field& field : dataset->schema_.fields) AttachDictionaries(file.dictionaries, &field);
   LANCEFS_RETURN_NOT_OK(CheckStorageContract(*dataset->manifest_, dataset->schema_));
@@ -192,7 +203,8 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromManifestFile(std::shared_ptr
                                 " rows and " + std::to_string(info.deleted_rows) + " deleted ones");
     }
     if (dataset->stable_row_ids() && !fragment.has_inline_row_ids() && !fragment.has_column_row_ids()) {
-      return Status::Corruption("fragment " + std::to_string(info.id) + " has no row ids in a table with stable row ids");
+      return Status::Corruption("fragment " + std::to_string(info.id) + " has no row ids, but the table has the feature " +
+                                FlagNames(kFlagStableRowIds));
     }
     dataset->num_rows_ += info.rows();
     for (const pb::DataFile& data_file : fragment.files()) dataset->data_bytes_ += data_file.file_size_bytes();
@@ -305,18 +317,24 @@ Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore
   return Status::Stale("the newest version of " + where + " disappeared while it was opened");
 }
 
+Result<std::shared_ptr<const Dataset>> Dataset::OpenNamed(uint64_t version, ManifestNaming naming, const OpContext& ctx) const {
+  const std::string manifest_path = ObjectPath(kVersionsDir + ManifestName(version, naming));
+  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, store_->ReadAll(manifest_path, ctx));
+  Result<ManifestFile> file = ParseManifestFile(bytes);
+  if (!file.ok()) return file.status().WithContext(manifest_path);
+  return FromManifestFile(store_, root_, branch_, path_, naming, std::move(*file), shared_, ctx);
+}
+
 Result<std::shared_ptr<const Dataset>> Dataset::Checkout(uint64_t version, const OpContext& ctx) const {
   if (version == this->version()) return shared_from_this();
-  const std::string manifest_path = ObjectPath(kVersionsDir + ManifestName(version, naming_));
-  Result<Bytes> bytes = store_->ReadAll(manifest_path, ctx);
-  if (!bytes.ok()) {
-    if (bytes.status().Is(StatusCode::kNotFound))
-      return Status::NotFound("version " + std::to_string(version) + " does not exist");
-    return bytes.status();
+  Result<std::shared_ptr<const Dataset>> opened = OpenNamed(version, naming_, ctx);
+  if (!opened.ok() && opened.status().Is(StatusCode::kNotFound) && !IsDetachedVersion(version)) {
+    // Somebody may have renamed all manifests to the other scheme since.
+    opened = OpenNamed(version, naming_ == ManifestNaming::kV2 ? ManifestNaming::kV1 : ManifestNaming::kV2, ctx);
   }
-  Result<ManifestFile> file = ParseManifestFile(*bytes);
-  if (!file.ok()) return file.status().WithContext(manifest_path);
-  return FromManifestFile(store_, root_, branch_, path_, naming_, std::move(*file), shared_, ctx);
+  if (!opened.ok() && opened.status().Is(StatusCode::kNotFound))
+    return Status::NotFound("version " + std::to_string(version) + " does not exist");
+  return opened;
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::WithManifest(const std::string& file) const {
@@ -331,8 +349,19 @@ Result<uint64_t> Dataset::LatestVersion(const OpContext& ctx) const {
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::Latest(const OpContext& ctx) const {
-  LANCEFS_ASSIGN_OR_RETURN(const uint64_t version, LatestVersion(ctx));
-  return Checkout(version, ctx);
+  LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(*store_, path_, ctx));
+  if (!latest) return Status::Stale("the dataset " + store_->name() + "/" + path_ + " is gone");
+  if (latest->version == version() && latest->naming == naming_) return shared_from_this();
+  Result<std::shared_ptr<const Dataset>> opened = OpenNamed(latest->version, latest->naming, ctx);
+  if (!opened.ok() && opened.status().Is(StatusCode::kNotFound))
+    return Status::NotFound("version " + std::to_string(latest->version) + " does not exist");
+  return opened;
+}
+
+uint64_t Dataset::FirstRow(size_t index) const {
+  uint64_t rows = 0;
+  for (size_t i = 0; i < index; ++i) rows += fragments_[i].rows();
+  return rows;
 }
 
 Result<std::vector<VersionInfo>> Dataset::ListVersions(const OpContext& ctx) const {
@@ -342,29 +371,46 @@ Result<std::vector<VersionInfo>> Dataset::ListVersions(const OpContext& ctx) con
   std::vector<VersionInfo> versions;
   for (const ObjectMeta& object : listing.objects) {
     const auto parsed = ParseManifestName(std::string_view(object.path).substr(request.prefix.size()));
-    if (parsed && parsed->naming == naming_) versions.push_back({parsed->version, object.last_modified_ns, object.size});
+    if (parsed) versions.push_back({parsed->version, object.last_modified_ns, object.size});
   }
   std::sort(versions.begin(), versions.end(), [](const VersionInfo& a, const VersionInfo& b) { return a.version < b.version; });
   return versions;
 }
 
+Result<ResolvedBase> Dataset::WholeDataset() const {
+  // A local store cannot look above its own folder, so for a branch that was opened by its folder another one is needed.
+  const std::string tail = "/tree/" + manifest_->branch();
+  const std::string place = store_->name();
+  if (!branch_.empty() || manifest_->branch().empty() || !path_.empty() || !place.ends_with(tail) || !shared_->resolve_base)
+    return ResolvedBase{store_, root_};
+  return shared_->resolve_base(place.substr(0, place.size() - tail.size()));
+}
+
+Result<std::shared_ptr<const Dataset>> Dataset::OpenRef(OpenOptions options, const OpContext& ctx) const {
+  LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase whole, WholeDataset());
+  options.resolve_base = shared_->resolve_base;
+  return Open(whole.store, whole.path, options, ctx);
+}
+
 Result<std::map<std::string, TagInfo>> Dataset::ListTags(const OpContext& ctx) const {
+  LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase whole, WholeDataset());
   ListRequest request;
-  request.prefix = Join(root_, "_refs/tags/");
-  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store_->List(request, ctx));
+  request.prefix = Join(whole.path, "_refs/tags/");
+  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, whole.store->List(request, ctx));
   std::map<std::string, TagInfo> tags;
-  LANCEFS_RETURN_NOT_OK(ForEachRef(*store_, listing, ctx, [&](std::string name, const nlohmann::json& json) {
+  LANCEFS_RETURN_NOT_OK(ForEachRef(*whole.store, listing, ctx, [&](std::string name, const nlohmann::json& json) {
     tags[std::move(name)] = TagInfo{TextOr(json, "branch"), NumberOr(json, "version")};
   }));
   return tags;
 }
 
 Result<std::map<std::string, BranchInfo>> Dataset::ListBranches(const OpContext& ctx) const {
+  LANCEFS_ASSIGN_OR_RETURN(const ResolvedBase whole, WholeDataset());
   ListRequest request;
-  request.prefix = Join(root_, "_refs/branches/");
-  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, store_->List(request, ctx));
+  request.prefix = Join(whole.path, "_refs/branches/");
+  LANCEFS_ASSIGN_OR_RETURN(const ListResult listing, whole.store->List(request, ctx));
   std::map<std::string, BranchInfo> branches;
-  LANCEFS_RETURN_NOT_OK(ForEachRef(*store_, listing, ctx, [&](std::string name, const nlohmann::json& json) {
+  LANCEFS_RETURN_NOT_OK(ForEachRef(*whole.store, listing, ctx, [&](std::string name, const nlohmann::json& json) {
     branches[std::move(name)] = BranchInfo{TextOr(json, "parentBranch"), NumberOr(json, "parentVersion")};
   }));
   return branches;
@@ -477,10 +523,8 @@ Result<std::shared_ptr<LanceFile>> Dataset::OpenDataFile(const pb::DataFile& fil
 
 Result<std::shared_ptr<const RowIdSequence>> Dataset::RowIds(size_t index, const OpContext&) const {
   const pb::DataFragment& fragment = manifest_->fragments(static_cast<int>(index));
-  if (!fragment.has_inline_row_ids()) {
-    return Status::NotSupported("the row ids of fragment " + std::to_string(fragment.id()) +
-                                " are stored in a column, which is not supported");
-  }
+  if (!fragment.has_inline_row_ids())
+    return Status::Internal("the row ids of fragment " + std::to_string(fragment.id()) + " are not in the manifest");
   const std::string key = std::to_string(fragment.physical_rows()) + ":" + fragment.inline_row_ids();
   {
     std::lock_guard lock(shared_->mutex);

@@ -64,13 +64,15 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
  public:
   ~Dataset();
 
-  // Opens the dataset whose root is `path` in `store`. 2 requests; more for tables of old writers whose manifest does not
-  // tell how many rows their fragments have, which the files then tell.
+  // Opens the dataset whose root is `path` in `store`; a branch's own folder ("<root>/tree/<branch>") will do, too. 2 requests;
+  // more for tables of old writers whose manifest does not tell how many rows their fragments have, which the files then tell.
   // Errors: kNotFound (no dataset, version, tag or branch of that name), kCorruption, kNotSupported (flags).
   static Result<std::shared_ptr<const Dataset>> Open(std::shared_ptr<ObjectStore> store, std::string path,
                                                      const OpenOptions& options, const OpContext& ctx);
   // Another version of the same dataset and branch. 1-2 requests; none for this dataset's own version.
   Result<std::shared_ptr<const Dataset>> Checkout(uint64_t version, const OpContext& ctx) const;
+  // A version, tag or branch of the whole dataset that this is a branch of, or is; `options.resolve_base` is this one's.
+  Result<std::shared_ptr<const Dataset>> OpenRef(OpenOptions options, const OpContext& ctx) const;
   // The version that a manifest file which was just written makes; no I/O, as its counts are known. REQUIRES: `file` is of
   // this dataset.
   Result<std::shared_ptr<const Dataset>> WithManifest(const std::string& file) const;
@@ -82,6 +84,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   uint64_t version() const { return manifest_->version(); }
   // Commit time, nanoseconds since the epoch, UTC; 0 if the manifest has none.
   int64_t timestamp_ns() const;
+  // As it was read; counts of rows and deletions that an old writer left out are filled in.
   const pb::Manifest& manifest() const { return *manifest_; }
   const std::string& index_section() const { return index_section_; }
   const Schema& schema() const { return schema_; }
@@ -110,17 +113,21 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // The transaction that made this version, if it can be found.
   Result<std::optional<pb::Transaction>> Transaction(const OpContext& ctx) const;
 
+  // Where fragment `index` starts in the order of live rows.
+  uint64_t FirstRow(size_t index) const;
+
   // For readers: the deleted offsets of fragment `index` (null = none) and the opened data file.
   Result<std::shared_ptr<const DeletionVector>> Deletions(size_t index, const OpContext& ctx) const;
   Result<std::shared_ptr<LanceFile>> OpenDataFile(const pb::DataFile& file, const OpContext& ctx) const;
-  // The stable row ids of a fragment in physical order. REQUIRES: stable_row_ids().
+  // The stable row ids of a fragment in physical order. REQUIRES: stable_row_ids(), and they are in the manifest, not in a
+  // column of a data file (FragmentReader::RowIds reads both).
   Result<std::shared_ptr<const RowIdSequence>> RowIds(size_t index, const OpContext& ctx) const;
 
   // What an absolute URI or path that the manifest or a row names can be read with; stores are kept.
   Result<ResolvedBase> Resolve(const std::string& uri) const;
   // The base path `base_id` itself, whatever lies under it.
   Result<ResolvedBase> BasePath(uint32_t base_id) const;
-  // The directory of data files (`kind` is "data") or the root for others ("") and its store.
+  // The directory of data files or indices (`kind` is "data", "_indices") or the root for others ("") and its store.
   Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
 
  private:
@@ -135,6 +142,9 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Status CompleteCounts(const OpContext& ctx);
   Status CompleteCounts(pb::DataFragment* fragment, const OpContext& ctx) const;
   Result<std::shared_ptr<const DeletionVector>> ReadDeletions(const pb::DataFragment& fragment, const OpContext& ctx) const;
+  Result<std::shared_ptr<const Dataset>> OpenNamed(uint64_t version, ManifestNaming naming, const OpContext& ctx) const;
+  // Where the tags and branches of the whole dataset lie.
+  Result<ResolvedBase> WholeDataset() const;
 
   std::shared_ptr<ObjectStore> store_;
   std::string root_;  // of main

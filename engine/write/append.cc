@@ -172,6 +172,10 @@ class AppendWriterImpl : public AppendWriter {
 
 Result<std::unique_ptr<AppendWriter>> AppendWriter::Make(std::shared_ptr<const Dataset> dataset, const WriteOptions& options) {
   LANCEFS_RETURN_NOT_OK(CheckWriterFlags(dataset->manifest()));
+  if (IsDetachedVersion(dataset->version())) {
+    return Status::InvalidArgument("version " + std::to_string(dataset->version()) +
+                                   " is detached from the table's history; nothing can be appended to it");
+  }
   const FileVersion version = dataset->data_version();
   if (version == FileVersion::kV0_1 || version == FileVersion::kV2_3) {
     return Status::NotSupported("appending to tables of data version " + std::string(FileVersionName(version)) +

@@ -2,7 +2,9 @@
 #include "engine/write/commit.h"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
+#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -99,6 +101,7 @@ Status CheckFragmentIds(const pb::Manifest& manifest) {
 
 Result<pb::Manifest> BuildAppend(const Dataset& current, const pb::Transaction& transaction) {
   LANCEFS_RETURN_NOT_OK(CheckWriterFlags(current.manifest()));
+  LANCEFS_RETURN_NOT_OK(CheckFragmentIds(current.manifest()));
   pb::Manifest manifest = current.manifest();
   StampManifest(transaction, current.version() + 1, &manifest);
   if (!manifest.has_data_format()) {
@@ -234,9 +237,18 @@ Result<Attempt> PutManifest(ObjectStore& store, const std::string& path, const s
   }
 }
 
+// The variable with which all writers of a place agree not to keep a hint.
+bool HintsAreOff() {
+  const char* value = std::getenv("LANCE_USE_VERSION_HINT");
+  if (value == nullptr) return false;
+  std::string text(value);
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text == "0" || text == "false" || text == "off";
+}
+
 // The hint saves other writers a directory listing; it may be stale or missing, so errors do not count.
 void WriteHint(ObjectStore& store, const std::string& path, uint64_t version, const OpContext& ctx) {
-  if (store.traits().lists_in_order) return;
+  if (store.traits().lists_in_order || HintsAreOff()) return;
   (void)store.Put(path, Bytes::FromString("{\"version\":" + std::to_string(version) + "}"), ctx);
 }
 
@@ -257,7 +269,7 @@ Result<std::shared_ptr<const Dataset>> CommitAppend(std::shared_ptr<const Datase
   auto attempt = [&]() -> Result<std::shared_ptr<const Dataset>> {
     for (int losses = 0;; ++losses) {
       LANCEFS_ASSIGN_OR_RETURN(const pb::Manifest manifest, BuildAppend(*current, transaction));
-      const std::string path = base->ObjectPath("_versions/" + ManifestName(manifest.version(), base->naming()));
+      const std::string path = base->ObjectPath("_versions/" + ManifestName(manifest.version(), current->naming()));
       const std::string bytes = SerializeManifestFile(manifest, current->index_section(), &transaction);
       LANCEFS_ASSIGN_OR_RETURN(const Attempt result, PutManifest(store, path, transaction.uuid(), bytes, ctx));
       if (result == Attempt::kCommitted) {

@@ -106,7 +106,7 @@ std::string Iso(int64_t exact_ns) {
   gmtime_r(&seconds, &utc);
   char text[64];
   const size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(ns % 1'000'000'000 / 1000));
+  snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(rest / 1e3));
   return text;
 }
 
@@ -140,9 +140,9 @@ Result<std::string> Info(const json& request) {
   LANCEFS_ASSIGN_OR_RETURN(const auto branches, dataset->ListBranches(ctx));
   info["branches"] = json::object();
   for (const auto& [name, branch] : branches) {
-    json branch_request = request;
-    branch_request["branch"] = name;
-    LANCEFS_ASSIGN_OR_RETURN(const auto opened, OpenFor(branch_request));
+    OpenOptions options;
+    options.branch = name;
+    LANCEFS_ASSIGN_OR_RETURN(const auto opened, dataset->OpenRef(options, ctx));
     info["branches"][name] = {{"latest_version", opened->version()}, {"rows", opened->num_rows()}};
   }
   return info.dump() + "\n";

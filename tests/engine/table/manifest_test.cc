@@ -58,16 +58,82 @@ TEST(ManifestFile, BrokenBytesNeverCrash) {
   }
 }
 
-TEST(Flags, UnknownAndUnpairedBits) {
+// What a release of the reference does with a table whose words have just that bit (docs/lance/table.md 3).
+struct FlagCase {
+  int bit;
+  const char* name;
+  bool reads;   // set in the reader word (and in the writer word where they must agree)
+  bool writes;  // set in the writer word (and in the reader word where they must agree)
+};
+constexpr FlagCase kFlagCases[] = {
+    {0, "deletion files", true, true},
+    {1, "stable row ids", true, true},
+    {2, "old v2 format", true, true},
+    {3, "table config", true, true},
+    {4, "base paths", true, true},
+    {5, "inline transactions only", true, true},
+    {6, "data overlay files", false, false},
+    {7, "covering index columns", true, true},
+    {8, "mixed data file versions", true, true},
+    {9, "stable row ids with a fragment reuse index", false, false},
+    {10, "tagged fragment reuse index", true, true},
+    {11, "spilled row lineage", true, true},
+    {12, "fragment tree", false, false},
+    {13, "independent covering fields", false, false},
+    {14, "managed blobs", true, true},
+    {16, "zone write seeds", false, false},
+    {17, "object metadata", false, false},
+    {18, "unknown", false, false},
+    {63, "unknown", false, false},
+};
+
+TEST(Flags, EveryBitIsTakenOrRefusedByName) {
+  for (const FlagCase& flag : kFlagCases) {
+    const uint64_t value = uint64_t{1} << flag.bit;
+    const bool paired = flag.bit == 8 || flag.bit == 10 || flag.bit == 14 || flag.bit == 16;
+    const std::string name = "bit " + std::to_string(flag.bit) + " (" + flag.name + ")";
+    pb::Manifest reader;
+    reader.set_reader_feature_flags(value);
+    pb::Manifest writer;
+    writer.set_writer_feature_flags(value);
+    if (paired) {
+      for (const pb::Manifest& half : {reader, writer}) {
+        EXPECT_EQ(CheckReaderFlags(half).code(), StatusCode::kCorruption) << name;
+        EXPECT_EQ(CheckWriterFlags(half).code(), StatusCode::kCorruption) << name;
+        EXPECT_NE(CheckReaderFlags(half).message().find(name), std::string::npos) << CheckReaderFlags(half).message();
+      }
+      reader.set_writer_feature_flags(value);
+      writer.set_reader_feature_flags(value);
+    }
+    const Status reads = CheckReaderFlags(reader);
+    const Status writes = CheckWriterFlags(writer);
+    EXPECT_EQ(reads.code(), flag.reads ? StatusCode::kOk : StatusCode::kNotSupported) << name;
+    EXPECT_EQ(writes.code(), flag.writes ? StatusCode::kOk : StatusCode::kNotSupported) << name;
+    if (!flag.reads) EXPECT_NE(reads.message().find(name), std::string::npos) << reads.message();
+    if (!flag.writes) EXPECT_NE(writes.message().find(name), std::string::npos) << writes.message();
+    // What only writers must know does not keep readers out.
+    if (!paired) EXPECT_TRUE(CheckReaderFlags(writer).ok()) << name;
+  }
+}
+
+TEST(Flags, HighestFieldIdAndItsBitGoTogether) {
   pb::Manifest manifest;
-  manifest.set_reader_feature_flags(64);
-  EXPECT_EQ(CheckReaderFlags(manifest).code(), StatusCode::kNotSupported);
-  manifest.set_reader_feature_flags(256);
+  manifest.set_max_allocated_field_id(4);
   EXPECT_EQ(CheckReaderFlags(manifest).code(), StatusCode::kCorruption);
-  manifest.set_writer_feature_flags(256);
+  manifest.set_writer_feature_flags(32768);
   EXPECT_TRUE(CheckReaderFlags(manifest).ok());
-  manifest.set_reader_feature_flags(256 | 32768);
-  EXPECT_FALSE(CheckReaderFlags(manifest).ok());
+  EXPECT_TRUE(CheckWriterFlags(manifest).ok());
+  manifest.set_reader_feature_flags(32768);
+  EXPECT_EQ(CheckReaderFlags(manifest).code(), StatusCode::kCorruption);
+  manifest.set_reader_feature_flags(0);
+  manifest.clear_max_allocated_field_id();
+  EXPECT_EQ(CheckWriterFlags(manifest).code(), StatusCode::kCorruption);
+}
+
+TEST(Names, DetachedVersions) {
+  const uint64_t version = kDetachedBit | 12345;
+  EXPECT_EQ(ManifestName(version, ManifestNaming::kV2), "d9223372036854788153.manifest");
+  EXPECT_FALSE(ParseManifestName(ManifestName(version, ManifestNaming::kV2)));
 }
 
 TEST(Schema, LogicalTypesRoundTrip) {
