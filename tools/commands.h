@@ -46,8 +46,15 @@ struct VerifyArguments {
   std::string uri;
   std::optional<uint64_t> version;
   bool read_rows = false;
+  bool deep = false;
 };
 Status RunVerify(const GlobalOptions& global, const VerifyArguments& arguments, const OpContext& ctx);
+
+struct DumpArguments {
+  std::string file;  // a path or URI
+  uint64_t leading_bytes = 0;
+};
+Status RunDump(const GlobalOptions& global, const DumpArguments& arguments, const OpContext& ctx);
 
 struct TreeArguments {
   std::string uri;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// append, create, verify: commands that work on the engine alone.
+// append, create, verify, dump: commands that work on the engine alone.
+#include <unistd.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/uri.h"
+#include "engine/format/describe_file.h"
 #include "engine/scan/verify.h"
 #include "engine/write/append_file.h"
 #include "tools/commands.h"
@@ -93,23 +96,51 @@ Status RunVerify(const GlobalOptions& global, const VerifyArguments& arguments, 
   LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenDataset(arguments.uri, storage, open, ctx));
   VerifyOptions options;
   options.read_rows = arguments.read_rows;
+  options.deep = arguments.deep;
+  const bool talk = ::isatty(STDERR_FILENO) == 1 && !global.json;
+  if (talk && (options.deep || options.read_rows)) {
+    options.progress = [](uint64_t done, uint64_t all) {
+      std::fprintf(stderr, "\rfragment %llu of %llu%s", static_cast<unsigned long long>(done),
+                   static_cast<unsigned long long>(all), done == all ? "\n" : "");
+    };
+  }
   LANCEFS_ASSIGN_OR_RETURN(const VerifyReport report, VerifyDataset(dataset, options, ctx));
   if (global.json) {
-    const nlohmann::json line = {{"version", dataset->version()},
-                                 {"fragments", report.fragments},
-                                 {"files", report.files},
-                                 {"rows", report.rows},
+    const nlohmann::json line = {{"version", dataset->version()}, {"fragments", report.fragments}, {"files", report.files},
+                                 {"rows", report.rows},           {"pages", report.pages},         {"blobs", report.blobs},
                                  {"problems", report.problems}};
     std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
     for (const std::string& problem : report.problems) std::printf("%s\n", problem.c_str());
-    std::printf("version %llu: %llu fragments, %llu files, %llu rows, %zu problems\n",
-                static_cast<unsigned long long>(dataset->version()), static_cast<unsigned long long>(report.fragments),
-                static_cast<unsigned long long>(report.files), static_cast<unsigned long long>(report.rows),
-                report.problems.size());
+    std::printf("version %llu: %llu fragments, %llu files, %llu rows, ", static_cast<unsigned long long>(dataset->version()),
+                static_cast<unsigned long long>(report.fragments), static_cast<unsigned long long>(report.files),
+                static_cast<unsigned long long>(report.rows));
+    if (arguments.deep) std::printf("%llu pages, ", static_cast<unsigned long long>(report.pages));
+    if (report.blobs > 0) std::printf("%llu blobs, ", static_cast<unsigned long long>(report.blobs));
+    std::printf("%zu problems\n", report.problems.size());
   }
   return report.problems.empty() ? Status::OK()
                                  : Status::Corruption(std::to_string(report.problems.size()) + " problems were found");
+}
+
+Status RunDump(const GlobalOptions& global, const DumpArguments& arguments, const OpContext& ctx) {
+  LANCEFS_ASSIGN_OR_RETURN(const StorageOptions storage, StorageOf(global));
+  const size_t slash = arguments.file.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : arguments.file.substr(0, slash);
+  const std::string name = slash == std::string::npos ? arguments.file : arguments.file.substr(slash + 1);
+  std::error_code error_code;
+  if (name.empty() || std::filesystem::is_directory(arguments.file, error_code)) {
+    return Status::InvalidArgument(arguments.file + " is a folder; name one of its files, for example " + arguments.file +
+                                   (name.empty() ? "" : "/") + "data/<name>.lance");
+  }
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(folder, storage));
+  DescribeOptions options;
+  options.leading_bytes = arguments.leading_bytes;
+  const std::string path = opened.path.empty() ? name : opened.path + "/" + name;
+  LANCEFS_ASSIGN_OR_RETURN(const std::string json, DescribeFile(*opened.store, path, options, ctx));
+  const std::string text = global.json ? json : DescriptionText(json);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return Status::OK();
 }
 
 }  // namespace lancefs

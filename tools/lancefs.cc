@@ -72,6 +72,10 @@ int Main(int argc, char** argv) {
   TreeArguments tree;
   CLI::App* info_command = app.add_subcommand("info", "what a dataset is: version, rows, files, schema");
   info_command->add_option("URI", tree.uri)->required();
+  info_command->footer(
+      "Examples:\n"
+      "  lancefs info trips.lance\n"
+      "  lancefs info --json s3://bucket/trips.lance | jq .rows\n");
   CLI::App* ls_command = app.add_subcommand("ls", "list a folder of the tree without a mount");
   ls_command->add_option("URI", tree.uri)->required();
   ls_command->add_option("PATH", tree.path, "a path inside the tree, e.g. versions");
@@ -95,9 +99,30 @@ int Main(int argc, char** argv) {
   CLI::App* verify_command = app.add_subcommand("verify", "check that a dataset's files are there and sound");
   verify_command->add_option("URI", verify.uri)->required();
   verify_command->add_option("--at-version", verify.version, "check this version instead of the latest");
-  verify_command->add_flag("--read", verify.read_rows, "also read every value");
+  verify_command->add_flag("--read", verify.read_rows, "also read every value, as a reader of the table would");
+  verify_command->add_flag(
+      "--deep", verify.deep,
+      "also decode every page of every column, compare row ids, look at blobs and index files; names what is "
+      "broken by file, column and page");
+  verify_command->footer(
+      "Exit status 1 when a problem was found.\n"
+      "Examples:\n"
+      "  lancefs verify trips.lance\n"
+      "  lancefs verify --deep s3://bucket/trips.lance --at-version 7\n"
+      "  lancefs verify --deep trips.lance --json | jq -r '.problems[]'\n");
+  DumpArguments dump;
+  CLI::App* dump_command = app.add_subcommand("dump", "show what one file of a dataset is made of");
+  dump_command->add_option("FILE", dump.file, "a data file, manifest, transaction or deletion file: a path or URI")->required();
+  dump_command->add_option("--bytes", dump.leading_bytes, "also show that many leading bytes of every page buffer, in hex");
+  dump_command->footer(
+      "Data files: footer, schema, and of each column the pages with their rows, encodings and buffers.\n"
+      "Examples:\n"
+      "  lancefs dump trips.lance/data/0110.lance\n"
+      "  lancefs dump --bytes 32 s3://bucket/trips.lance/data/0110.lance\n"
+      "  lancefs dump trips.lance/_versions/18446744073709551614.manifest\n"
+      "  lancefs dump --json trips.lance/data/0110.lance | jq '.columns[].pages[].encoding.is | keys[]'\n");
   for (CLI::App* command :
-       {mount_command, info_command, ls_command, cat_command, append_command, create_command, verify_command}) {
+       {mount_command, info_command, ls_command, cat_command, append_command, create_command, verify_command, dump_command}) {
     AddShared(command, &global);
   }
 
@@ -125,6 +150,7 @@ int Main(int argc, char** argv) {
   if (*cat_command) return Report(RunCat(global, tree, g_context));
   if (*append_command) return Report(RunAppend(global, append, g_context));
   if (*create_command) return Report(RunCreate(global, create, g_context));
+  if (*dump_command) return Report(RunDump(global, dump, g_context));
   return Report(RunVerify(global, verify, g_context));
 }
 

@@ -54,9 +54,9 @@ std::string_view FlagName(int bit);
 // "bit 12 (fragment tree), bit 63 (unknown)".
 std::string FlagNames(uint64_t flags);
 // What we read, and what we may append to. Managed blobs are refused where one is read.
-inline constexpr uint64_t kReadableFlags = kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig |
-                                           kFlagBasePaths | kFlagInlineTransactionOnly | kFlagCoveredIndex |
-                                           kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage | kFlagManagedBlobs;
+inline constexpr uint64_t kReadableFlags =
+    kFlagDeletionFiles | kFlagStableRowIds | kFlagOldV2Format | kFlagTableConfig | kFlagBasePaths | kFlagInlineTransactionOnly |
+    kFlagCoveredIndex | kFlagMixedFileVersions | kFlagTaggedFragReuse | kFlagSpilledLineage | kFlagManagedBlobs;
 inline constexpr uint64_t kWritableFlags = kReadableFlags | kFlagNonReusableFieldIds;
 
 // Errors: kNotSupported naming every unknown bit; kCorruption for bits that the two words and the manifest's fields must

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/scan/verify.h"
 
+#include <set>
+
 #include "engine/format/deletion_vector.h"
 #include "engine/format/lance_file.h"
 #include "engine/scan/fragment_reader.h"
 #include "engine/scan/scanner.h"
+#include "engine/scan/verify_deep.h"
 
 namespace lancefs {
 namespace {
@@ -17,15 +20,19 @@ class Verifier {
     const pb::DataFragment& fragment = dataset_->manifest().fragments(static_cast<int>(index));
     where_ = "fragment " + std::to_string(fragment.id());
     ++report.fragments;
+    broken_.clear();
     report.rows += dataset_->fragments()[index].rows();
     for (const pb::DataFile& file : fragment.files()) {
       ++report.files;
-      Note(CheckDataFile(fragment, file), "data file " + file.path());
+      const Status status = CheckDataFile(fragment, file);
+      if (!status.ok()) broken_.insert(file.path());
+      Note(status, "data file " + file.path());
     }
     if (fragment.has_deletion_file()) {
       ++report.files;
       const auto deletions = dataset_->Deletions(index, ctx_);
       if (!deletions.ok()) {
+        broken_.insert("");
         Note(deletions.status(), "deletion file");
       } else if (fragment.deletion_file().num_deleted_rows() != 0 &&
                  (*deletions)->Count() != fragment.deletion_file().num_deleted_rows()) {
@@ -69,6 +76,24 @@ class Verifier {
     return Status::OK();
   }
 
+  // Page by page, after CheckFragment has told what is wrong with whole files.
+  Status CheckFragmentDeep(size_t index) {
+    const pb::DataFragment& fragment = dataset_->manifest().fragments(static_cast<int>(index));
+    for (const pb::DataFile& file : fragment.files()) {
+      if (broken_.contains(file.path())) continue;
+      const Status status = deep_.CheckPages(file, ctx_);
+      LANCEFS_RETURN_NOT_OK(ctx_.Check());
+      Note(status, "data file " + file.path());
+    }
+    return broken_.empty() ? deep_.CheckFragment(index, ctx_) : Status::OK();
+  }
+
+  Status CheckTableDeep() {
+    where_ = "table";
+    deep_.CheckWhole();
+    return deep_.CheckIndices(ctx_);
+  }
+
   VerifyReport report;
 
  private:
@@ -102,6 +127,8 @@ class Verifier {
   std::shared_ptr<const Dataset> dataset_;
   const OpContext& ctx_;
   std::string where_;
+  std::set<std::string> broken_;  // data files of the fragment that need no closer look; "" = its deletion file
+  DeepVerifier deep_{dataset_, [this](const std::string& text) { Problem(text); }, &report};
 };
 
 }  // namespace
@@ -112,7 +139,10 @@ Result<VerifyReport> VerifyDataset(std::shared_ptr<const Dataset> dataset, const
   for (size_t i = 0; i < dataset->fragments().size(); ++i) {
     LANCEFS_RETURN_NOT_OK(ctx.Check());
     verifier.CheckFragment(i);
+    if (options.deep) LANCEFS_RETURN_NOT_OK(verifier.CheckFragmentDeep(i));
+    if (options.progress) options.progress(i + 1, dataset->fragments().size());
   }
+  if (options.deep) LANCEFS_RETURN_NOT_OK(verifier.CheckTableDeep());
   if (options.read_rows && verifier.report.problems.empty()) LANCEFS_RETURN_NOT_OK(verifier.ReadRows());
   return std::move(verifier.report);
 }

@@ -462,7 +462,7 @@ Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const s
   if (!base_id) return ResolvedBase{store_, kind.empty() ? path_ : ObjectPath(kind)};
   const pb::BasePath* base = FindBase(*base_id);
   if (base == nullptr) return Status::Corruption("the manifest names the unknown base path " + std::to_string(*base_id));
-  if (kind != "data" && !base->is_dataset_root())
+  if (kind.empty() && !base->is_dataset_root())
     return Status::Corruption("base path " + std::to_string(*base_id) + " is no dataset root");
   LANCEFS_ASSIGN_OR_RETURN(ResolvedBase resolved, Resolve(base->path()));
   if (base->is_dataset_root() && !kind.empty()) resolved.path = Join(resolved.path, kind);

@@ -127,7 +127,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Result<ResolvedBase> Resolve(const std::string& uri) const;
   // The base path `base_id` itself, whatever lies under it.
   Result<ResolvedBase> BasePath(uint32_t base_id) const;
-  // The directory of data files or indices (`kind` is "data", "_indices") or the root for others ("") and its store.
+  // The directory of data files (`kind` is "data") or the root for others ("") and its store.
   Result<ResolvedBase> Directory(std::optional<uint32_t> base_id, const std::string& kind) const;
 
  private:
