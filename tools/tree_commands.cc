@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -70,7 +71,8 @@ class Tree {
         const std::string folder = slash == std::string::npos ? "" : walked.substr(0, slash + 1);
         std::string rest;
         std::getline(parts, rest, '\0');
-        return Walk(folder + target + "/" + rest);
+        // A tag's target goes up first: "tags/../versions/7/count".
+        return Walk(std::filesystem::path(folder + target + "/" + rest).lexically_normal().string());
       }
       if (error != 0 || found.ino == 0) return Failure(error == 0 ? ENOENT : error, walked);
       entry = found;

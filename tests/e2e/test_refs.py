@@ -9,6 +9,7 @@ import lance
 import pyarrow as pa
 import pytest
 from mounts import Mount, wait_until
+from programs import LANCEFS
 
 
 def table(rows, start=0):
@@ -203,3 +204,13 @@ def test_on_a_store(place):
         assert sorted(os.listdir(mount.path / "tags")) == ["first", "ours"]
         assert (mount.path / "tags/ours/count").read_text() == "10\n"
         assert lance.dataset(uri, storage_options=place.storage_options).tags.list()["ours"]["branch"] == "side"
+
+
+def test_without_a_mount(path):
+    def cat(*words):
+        return subprocess.run([LANCEFS, *words], capture_output=True, check=True).stdout.decode()
+
+    assert cat("cat", path, "tags/first/count") == "10\n"
+    assert cat("cat", path, "tags/on-side/query/id.ge=1000/count") == "5\n"
+    assert cat("ls", path, "tags").split() == ["first", "on-anna", "on-side"]
+    assert cat("cat", path, "branches/%people%2Fanna/rows/0.json") == '{"id":0}\n'
