@@ -345,11 +345,14 @@ class Describer {
     file.set_file_type(name.ends_with(".bin") ? pb::DeletionFile::BITMAP : pb::DeletionFile::ARROW_ARRAY);
     // How many rows the fragment has, the manifest alone knows.
     LANCEFS_ASSIGN_OR_RETURN(const auto deletions, DeletionVector::Parse(file, bytes, uint64_t{1} << 32));
-    const std::vector<uint32_t>& offsets = deletions->offsets();
     out_["format"] = name.ends_with(".bin") ? "roaring bitmap" : "arrow";
-    out_["deleted_rows"] = offsets.size();
-    const auto shown = static_cast<std::ptrdiff_t>(std::min<uint64_t>(offsets.size(), kMaxOffsetsShown));
-    out_["offsets"] = std::vector<uint32_t>(offsets.begin(), offsets.begin() + shown);
+    out_["deleted_rows"] = deletions->Count();
+    std::vector<uint64_t> shown;
+    for (const RowRange& range : deletions->DeletedRanges()) {
+      for (uint64_t row = range.start; row < range.end && shown.size() < kMaxOffsetsShown; ++row) shown.push_back(row);
+      if (shown.size() == kMaxOffsetsShown) break;
+    }
+    out_["offsets"] = std::move(shown);
     return Status::OK();
   }
 

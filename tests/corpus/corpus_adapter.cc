@@ -100,13 +100,15 @@ Result<std::string> Render(const json& request) {
 
 // As pylance tells times: it takes the nanoseconds through a double, which moves some by a microsecond.
 std::string Iso(int64_t exact_ns) {
-  const auto ns = static_cast<int64_t>(static_cast<double>(exact_ns));
-  const time_t seconds = static_cast<time_t>(ns / 1'000'000'000);
+  const auto rounded = static_cast<double>(exact_ns);
+  const int64_t ns = rounded < 0x1p63 ? static_cast<int64_t>(rounded) : exact_ns;
+  const int64_t rest = (ns % 1'000'000'000 + 1'000'000'000) % 1'000'000'000;
+  const auto seconds = static_cast<time_t>((ns - rest) / 1'000'000'000);
   struct tm utc;
   gmtime_r(&seconds, &utc);
   char text[64];
   const size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(rest / 1e3));
+  snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(rest / 1000));
   return text;
 }
 
