@@ -176,6 +176,11 @@ Result<std::unique_ptr<AppendWriter>> AppendWriter::Make(std::shared_ptr<const D
     return Status::InvalidArgument("version " + std::to_string(dataset->version()) +
                                    " is detached from the table's history; nothing can be appended to it");
   }
+  const std::vector<Field>& fields = dataset->schema().fields;
+  if ((dataset->manifest().writer_feature_flags() & kFlagManagedBlobs) != 0 && std::any_of(fields.begin(), fields.end(), HasBlobs)) {
+    return Status::NotSupported("appending blobs to a table with the feature " + FlagNames(kFlagManagedBlobs) +
+                                " is not supported");
+  }
   const FileVersion version = dataset->data_version();
   if (version == FileVersion::kV0_1 || version == FileVersion::kV2_3) {
     return Status::NotSupported("appending to tables of data version " + std::string(FileVersionName(version)) +
