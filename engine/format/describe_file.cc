@@ -149,6 +149,15 @@ class Describer {
     return json;
   }
 
+  // Parts of blob descriptors have no ids and no parent; the blob alone stands for its column.
+  static Result<Schema> OwnSchema(const pb::FileDescriptor& descriptor) {
+    google::protobuf::RepeatedPtrField<pb::Field> fields;
+    for (const pb::Field& field : descriptor.schema().fields()) {
+      if (field.id() != -1) *fields.Add() = field;
+    }
+    return SchemaFromProto(fields, {});
+  }
+
   // Global buffer 0 holds the schema and the number of rows.
   Status DescribeSchema(const std::vector<ByteRange>& globals, FileVersion version) {
     pb::FileDescriptor descriptor;
@@ -162,7 +171,7 @@ class Describer {
     out_["global_buffers"] = Json::array();
     for (const ByteRange& global : globals) out_["global_buffers"].push_back(Place(global.offset, global.length));
     const std::map<int32_t, std::string> paths = FieldPaths(descriptor.schema().fields());
-    const Result<Schema> schema = SchemaFromProto(descriptor.schema().fields(), {});
+    const Result<Schema> schema = OwnSchema(descriptor);
     if (!schema.ok()) return Status::OK();  // the columns stay without names
     for (const Field* field : PhysicalFields(*schema, version)) column_fields_.emplace_back(field->id, paths.at(field->id));
     return Status::OK();

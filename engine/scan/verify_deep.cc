@@ -53,7 +53,12 @@ Result<Schema> OwnSchema(const std::shared_ptr<LanceFile>& file, const OpContext
   pb::FileDescriptor descriptor;
   if (bytes.size() > INT32_MAX || !descriptor.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return Status::Corruption("the file descriptor is no valid message");
-  return SchemaFromProto(descriptor.schema().fields(), {});
+  // Parts of blob descriptors have no ids and no parent; the blob alone stands for its column.
+  google::protobuf::RepeatedPtrField<pb::Field> fields;
+  for (const pb::Field& field : descriptor.schema().fields()) {
+    if (field.id() != -1) *fields.Add() = field;
+  }
+  return SchemaFromProto(fields, {});
 }
 
 // Blob fields with a path of structs down to them.

@@ -131,7 +131,7 @@ def leaves(value):
     if isinstance(value, list):
         return sorted((x for v in value for x in leaves(v)), key=str)
     if isinstance(value, bytes):
-        return [value.hex()]
+        return [value.hex().upper()]
     if isinstance(value, str):
         return [value.upper().replace("COMPRESSION_ALGORITHM_", "COMPRESSION_")]
     return [value]
