@@ -225,6 +225,19 @@ def test_columns_that_are_all_null(adapter, tmp_path, version):
         same_versions(adapter, uri, append(tmp_path, uri, more))
 
 
+def test_lists_without_a_single_item(adapter, tmp_path):
+    """2.0: a struct column wants its page even then."""
+    inner = pa.struct([("k", pa.int32()), ("deep", pa.list_(pa.struct([("v", pa.string())])))])
+    types = {"a": pa.list_(inner), "b": pa.large_list(pa.struct([("x", pa.int8())])), "c": pa.list_(pa.list_(pa.struct([("y", pa.bool_())]))), "d": pa.list_(pa.int16())}
+    full = {"a": [{"k": 1, "deep": [{"v": "x"}]}], "b": [{"x": 1}], "c": [[{"y": True}]], "d": [5]}
+    schema = pa.schema([("id", pa.int64())] + list(types.items()))
+    uri = tmp_path / "t.lance"
+    lance.write_dataset(pa.Table.from_pylist([{"id": 0, **full}], schema), uri, data_storage_version="2.0")
+    for rows in ([[{"id": 1}], [{"id": 2, "a": [], "b": [], "c": [[]], "d": []}], [{"id": 3}, {"id": 4, **full}], [{"id": 5, "a": [{"k": 2, "deep": []}]}]]):
+        append(tmp_path, str(uri), pa.Table.from_pylist(rows, schema))
+    check(adapter, tmp_path, uri, pa.Table.from_pylist([{"id": 9}], schema))
+
+
 def test_nested_fields_added(adapter, tmp_path):
     uri = tmp_path / "t.lance"
     dataset = lance.write_dataset(table(rows=25), uri, max_rows_per_file=10)

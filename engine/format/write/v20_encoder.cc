@@ -342,11 +342,26 @@ class FieldEncoder {
     return Encode(field.children[0], name + "." + field.children[0].name, items);
   }
 
-  // No items at all: the columns below get no page.
+  // No items at all: the columns below get no page, but for structs, by whose page readers tell what they are.
   Status SkipColumns(const Field& field) {
-    Schema schema;
-    schema.fields.push_back(field);
-    next_column_ += PhysicalFields(schema, FileVersion::kV2_0).size();
+    const arrow::Type::type id = field.type->id();
+    const bool is_struct = id == arrow::Type::STRUCT && !field.IsPackedStruct();
+    if (!is_struct && id != arrow::Type::LIST && id != arrow::Type::LARGE_LIST) {
+      Schema schema;
+      schema.fields.push_back(field);
+      next_column_ += PhysicalFields(schema, FileVersion::kV2_0).size();
+      return Status::OK();
+    }
+    if (is_struct) {
+      PageBuilder builder(field);
+      builder.AddStruct();
+      EncodedPage header = builder.Finish(0);
+      header.joins = true;
+      Emit(std::move(header));
+    } else {
+      ++next_column_;
+    }
+    for (const Field& child : field.children) LANCEFS_RETURN_NOT_OK(SkipColumns(child));
     return Status::OK();
   }
 
