@@ -482,14 +482,14 @@ class ScanStream : public BatchStream {
   RowSelection remaining_;   // rows of the front source that are not yet in a job
   uint64_t piece_rows_ = 0;  // of the next piece of the first (or only) stage
   uint64_t max_piece_rows_ = 0;
-  uint64_t output_rows_ = 0;           // of the second stage, whose output takes about batch_bytes
-  uint64_t seen_row_bytes_ = 0;        // that the columns of the first (or only) stage took in the first piece; 0 = not known yet
-  std::deque<Running<Found>> filters_;  // first stage
-  Piece found_;                        // survivors that are being cut into pieces of the second stage
-  uint64_t found_offset_ = 0;          // rows of found_.early that are in jobs already
+  uint64_t output_rows_ = 0;     // of the second stage, whose output takes about batch_bytes
+  uint64_t seen_row_bytes_ = 0;  // that the columns of the first (or only) stage took in the first piece; 0 = not known yet
+  std::deque<Running<Found>> filters_;                             // first stage
+  Piece found_;                                                    // survivors that are being cut into pieces of the second stage
+  uint64_t found_offset_ = 0;                                      // rows of found_.early that are in jobs already
   std::deque<Running<std::shared_ptr<arrow::RecordBatch>>> jobs_;  // second, or only, stage
-  uint64_t blob_bytes_ = 0;                    // of the blobs in jobs_
-  std::shared_ptr<arrow::RecordBatch> batch_;  // being delivered
+  uint64_t blob_bytes_ = 0;                                        // of the blobs in jobs_
+  std::shared_ptr<arrow::RecordBatch> batch_;                      // being delivered
   size_t window_ = 1;
   size_t ahead_ = 1;
   uint64_t skip_ = 0;  // output rows to drop (with a filter only)
