@@ -12,7 +12,7 @@ from s3_proxy import S3Proxy
 
 pytestmark = pytest.mark.parametrize("place", ["s3"], indirect=True)
 
-VERSIONS = ["0.1", "2.0", "2.1", "2.2", "2.3"]
+VERSIONS = ["2.0", "2.1", "2.2"]
 TAIL = 64 * 1024  # of each opened file may be read in vain
 TAKEN = 100
 
