@@ -79,6 +79,8 @@ Result<std::shared_ptr<const ColumnInfo>> ParseMetadata(const Bytes& bytes, File
     column->num_rows += info.length;
     for (const ByteRange& buffer : info.buffers) column->data_bytes += buffer.length;
     column->pages.push_back(std::move(info));
+    // Otherwise a few KiB of metadata would multiply what is read and decoded.
+    if (column->data_bytes > file_size) return Bad(path, "the pages of a column overlap");
   }
   return std::shared_ptr<const ColumnInfo>(std::move(column));
 }

@@ -35,7 +35,7 @@ Result<std::string_view> Section(const Bytes& file, uint64_t offset, const char*
   const uint64_t limit = file.size() - kFooterSize;
   if (offset > limit || limit - offset < 4) return Bad(std::string(name) + " lies outside the file");
   const auto length = LoadLittleEndian<uint32_t>(file.data() + offset);
-  if (length > limit - offset - 4) return Bad(std::string(name) + " is longer than the file");
+  if (length > limit - offset - 4 || length > INT32_MAX) return Bad(std::string(name) + " is longer than the file");
   return file.view().substr(offset + 4, length);
 }
 

@@ -114,17 +114,9 @@ Result<std::shared_ptr<arrow::Array>> MergeParts(const Field& want, const std::v
 }
 
 uint64_t TypeBytes(const arrow::DataType& type) {
-  if (type.id() == arrow::Type::FIXED_SIZE_LIST) {
-    const auto& list = static_cast<const arrow::FixedSizeListType&>(type);
-    return TypeBytes(*list.value_type()) * static_cast<uint64_t>(list.list_size());
-  }
-  if (type.id() == arrow::Type::STRUCT) {
-    uint64_t total = 0;
-    for (const auto& field : type.fields()) total += TypeBytes(*field->type());
-    return total;
-  }
-  const int bits = arrow::is_fixed_width(type.id()) ? static_cast<const arrow::FixedWidthType&>(type).bit_width() : 64;
-  return static_cast<uint64_t>((bits + 7) / 8);
+  constexpr uint64_t kGuess = 8;  // of what has no fixed width
+  const uint64_t fixed = FixedValueBytes(type);
+  return fixed == 0 ? kGuess : fixed;
 }
 
 // A file whose columns we cannot find must be refused: its fields would read as missing, that is as nulls.
@@ -423,7 +415,8 @@ uint64_t FragmentReader::EstimateRowBytes(const std::vector<Field>& fields) cons
       }
     }
     // Stored bytes are compressed; the type's width is what fixed-width values really take.
-    total += std::max(stored * 2, TypeBytes(*field.type));
+    const uint64_t mine = std::max(stored * 2, TypeBytes(*field.type));
+    total = mine > UINT64_MAX - total ? UINT64_MAX : total + mine;
   }
   return std::max<uint64_t>(1, total);
 }

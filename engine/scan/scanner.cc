@@ -88,9 +88,9 @@ std::vector<Field> FieldsFor(const Schema& schema, const Paths& paths) {
   std::vector<Field> fields;
   for (const Field& field : schema.fields) {
     std::vector<std::vector<std::string>> mine;
-    for (const auto& path : paths) {
-      if (!path.empty() && path[0] == field.name) mine.push_back(path);
-    }
+    // Those of one column stand together.
+    for (auto path = paths.lower_bound({field.name}); path != paths.end() && (*path)[0] == field.name; ++path)
+      mine.push_back(*path);
     if (!mine.empty()) fields.push_back(PruneField(field, mine));
   }
   return fields;

@@ -25,7 +25,7 @@ class GrowBuffer {
   // The most bytes that it may come to hold. What a column may take follows from its bytes in the file.
   void SetLimit(size_t limit) { limit_ = limit; }
   size_t size() const { return size_; }
-  const uint8_t* data() const { return data_; }
+  const uint8_t* data() const { return adopted_.empty() ? data_ : adopted_.data(); }
   uint8_t* mutable_data() { return data_; }
   // Makes room for `extra` more bytes (and the slack, even for none). Errors: kTooLarge beyond the limit, kResourceExhausted.
   Status Reserve(size_t extra) {

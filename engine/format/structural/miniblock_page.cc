@@ -12,7 +12,6 @@ namespace {
 
 // The chunk table stores a logarithm of at most 15; the last chunk's count is a remainder.
 constexpr uint64_t kMaxChunkValues = 65536;
-constexpr uint64_t kMaxChunks = uint64_t{1} << 32;
 constexpr uint64_t kFreeLevels = uint64_t{1} << 24;
 constexpr uint64_t kLevelsPerByte = 16;  // more than that is not the rule
 
