@@ -7,7 +7,8 @@
 //
 // Pieces start small (the first rows should not wait for others, and `head` should not pay for them) and grow; likewise jobs
 // run ahead of the consumer in a window that starts at one job and doubles with every one taken, up to kMaxWindow. Results
-// are delivered in order, in slices of at most max_batch_rows; where they are cut depends on the data and on the kind of
+// are delivered in order, in slices of at most max_batch_rows. A piece whose values turn out too large for an array is done again
+// in halves. Where results are cut depends on the data and on the kind of
 // store, never on timing. Fragments are opened ahead in the same way, so that many small fragments do not cost a round trip each.
 #include "engine/scan/scanner.h"
 
@@ -60,7 +61,7 @@ struct Plan {
   // Which of `all` have blobs whose bytes are wanted; of the others only which are null.
   std::vector<bool> filter_bytes;
   std::vector<bool> output_bytes;
-  bool weighs_blobs = false;  // any of output_bytes
+  bool weighs_blobs = false;                // any of output_bytes
   std::vector<SystemColumn> filter_system;  // that the filter asks for
   std::vector<SystemColumn> output_system;  // that the output asks for
 };
@@ -244,6 +245,9 @@ Status FetchBlobs(const std::vector<Field>& fields, const std::vector<bool>& wit
   return Status::OK();
 }
 
+// Too many bytes for one array, in a piece that can be halved.
+bool MayHalve(const Status& status, const Piece& piece) { return status.Is(StatusCode::kTooLarge) && piece.count > 1; }
+
 // The second stage: reads the late columns and the blobs and builds the output. REQUIRES: the piece has rows.
 Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece, const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
@@ -251,9 +255,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece
   Arrays arrays = std::move(piece.early);
   LANCEFS_RETURN_NOT_OK(FetchBlobs(plan.all, plan.output_bytes, piece.source.blobs.get(), &arrays, ctx));
   arrays.insert(arrays.end(), late.begin(), late.end());
-  LANCEFS_ASSIGN_OR_RETURN(auto input,
-                           AddSystemColumns(*piece.source.reader, piece.rows, plan.output_system,
-                                            MakeInput(plan.all, arrays, piece.count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto input, AddSystemColumns(*piece.source.reader, piece.rows, plan.output_system,
+                                                        MakeInput(plan.all, arrays, piece.count), ctx));
   Arrays columns;
   for (const SelectItem& item : plan.items) {
     if (item.path.empty()) {
@@ -318,9 +321,8 @@ uint64_t RowsWithin(const std::vector<uint64_t>& blob_bytes, uint64_t first, uin
 Result<std::shared_ptr<arrow::BooleanArray>> EvaluateOn(const Plan& plan, const Piece& piece, const RowSelection& rows,
                                                         const Arrays& arrays, int64_t count, uint64_t* bytes,
                                                         const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(auto input,
-                           AddSystemColumns(*piece.source.reader, rows, plan.filter_system,
-                                            MakeInput(plan.early, arrays, count), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(
+      auto input, AddSystemColumns(*piece.source.reader, rows, plan.filter_system, MakeInput(plan.early, arrays, count), ctx));
   LANCEFS_ASSIGN_OR_RETURN(*bytes, BytesOf(*input));
   const KnownNulls* known = piece.source.reader->known_nulls();
   if (known == nullptr) return EvaluateFilter(*plan.options.filter, *input);
@@ -408,10 +410,27 @@ Result<Found> Evaluate(const Plan& plan, Opened source, RowSelection rows, uint6
     }
   }
   if (static_cast<uint64_t>(piece.count) <= finish_rows && blob_bytes <= plan.options.batch_bytes) {
-    LANCEFS_ASSIGN_OR_RETURN(found.batch, Finish(plan, std::move(piece), ctx));
+    Result<std::shared_ptr<arrow::RecordBatch>> batch = Finish(plan, piece, ctx);
+    if (!batch.ok() && !MayHalve(batch.status(), piece)) return batch.status();
+    if (!batch.ok()) return found;  // the second stage does it in parts
+    found.batch = *batch;
     piece = Piece();
   }
   return found;
+}
+
+// Cuts the first half off a piece.
+Piece CutHalf(Piece* piece) {
+  Piece front;
+  front.source = piece->source;
+  front.count = piece->count / 2;
+  front.rows = TakeFront(&piece->rows, static_cast<uint64_t>(front.count));
+  for (auto& array : piece->early) {
+    front.early.push_back(array->Slice(0, front.count));
+    array = array->Slice(front.count);
+  }
+  piece->count -= front.count;
+  return front;
 }
 
 // A job under way.
@@ -420,6 +439,7 @@ struct Running {
   Future<T> result;
   double share = 0;  // of a full batch
   uint64_t blob_bytes = 0;
+  Piece piece;  // what it does, if it may have to be done again in halves
 };
 
 template <typename T>
@@ -461,7 +481,10 @@ class ScanStream : public BatchStream {
   void SawFirstPiece(uint64_t bytes, uint64_t rows);
   RowSelection CutPiece();
   Status StartFilters(const OpContext& ctx);
-  void StartFinish(Piece piece, uint64_t blob_bytes);
+  Running<Found> StartFilter(Piece piece) const;
+  Running<std::shared_ptr<arrow::RecordBatch>> StartFinish(Piece piece, uint64_t blob_bytes);
+  void HalveFilter();
+  void HalveJob();
   bool FinishFound();
   Status StartJobs(const OpContext& ctx);
   bool filtered() const { return plan_->options.filter != nullptr; }
@@ -607,7 +630,11 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
 uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const {
   const ScanOptions& options = plan_->options;
   const uint64_t most = seen == 0 || plan_->dataset->store()->traits().is_local ? options.max_batch_rows : kMaxPieceRows;
-  return std::max(kMinBatchRows, std::min(most, options.batch_bytes / std::max(seen, current_.reader->EstimateRowBytes(fields))));
+  // What is guessed to be large is still read by the dozen; what is known to be is not.
+  uint64_t fixed = 1;
+  for (const Field& field : fields) fixed = std::max(fixed, FixedValueBytes(*field.type));
+  const uint64_t least = std::clamp<uint64_t>(4 * options.batch_bytes / fixed, 1, kMinBatchRows);
+  return std::max(least, std::min(most, options.batch_bytes / std::max(seen, current_.reader->EstimateRowBytes(fields))));
 }
 
 // The first piece is done before the second is cut, so this does not depend on timing.
@@ -631,26 +658,50 @@ Status ScanStream::StartFilters(const OpContext& ctx) {
     LANCEFS_ASSIGN_OR_RETURN(const bool have,
                              HaveRows(taking() || (filters_.empty() && jobs_.empty() && found_.rows.empty()), ctx));
     if (!have) return Status::OK();
-    RowSelection rows = CutPiece();
-    const double share = static_cast<double>(CountRows(rows)) / static_cast<double>(max_piece_rows_);
-    filters_.push_back({Async<Found>(BlockingPool(),
-                                     [plan = plan_, source = current_, rows = std::move(rows), finish_rows = output_rows_,
-                                      ctx = cancel_]() mutable {
-                                       return Evaluate(*plan, std::move(source), std::move(rows), finish_rows, ctx);
-                                     }),
-                        share});
+    Piece piece;
+    piece.source = current_;
+    piece.rows = CutPiece();
+    piece.count = static_cast<int64_t>(CountRows(piece.rows));
+    filters_.push_back(StartFilter(std::move(piece)));
   }
   return Status::OK();
 }
 
-void ScanStream::StartFinish(Piece piece, uint64_t blob_bytes) {
+Running<Found> ScanStream::StartFilter(Piece piece) const {
+  const double share = static_cast<double>(piece.count) / static_cast<double>(max_piece_rows_);
+  auto work = [plan = plan_, source = piece.source, rows = piece.rows, finish_rows = output_rows_, ctx = cancel_]() mutable {
+    return Evaluate(*plan, std::move(source), std::move(rows), finish_rows, ctx);
+  };
+  return {Async<Found>(BlockingPool(), std::move(work)), share, 0, std::move(piece)};
+}
+
+Running<std::shared_ptr<arrow::RecordBatch>> ScanStream::StartFinish(Piece piece, uint64_t blob_bytes) {
   blob_bytes_ += blob_bytes;
   const double share = static_cast<double>(piece.count) / static_cast<double>(output_rows_);
-  jobs_.push_back({Async<std::shared_ptr<arrow::RecordBatch>>(BlockingPool(),
-                                                              [plan = plan_, piece = std::move(piece), ctx = cancel_]() mutable {
-                                                                return Finish(*plan, std::move(piece), ctx);
-                                                              }),
-                   share, blob_bytes});
+  auto work = [plan = plan_, piece, ctx = cancel_]() mutable { return Finish(*plan, std::move(piece), ctx); };
+  return {Async<std::shared_ptr<arrow::RecordBatch>>(BlockingPool(), std::move(work)), share, blob_bytes, std::move(piece)};
+}
+
+// The front job's values were too large for an array: its piece is done again in halves, and those to come are as small.
+void ScanStream::HalveFilter() {
+  Piece rest = std::move(filters_.front().piece);
+  filters_.pop_front();
+  Piece front = CutHalf(&rest);
+  max_piece_rows_ = piece_rows_ = std::min(piece_rows_, static_cast<uint64_t>(front.count));
+  filters_.push_front(StartFilter(std::move(rest)));
+  filters_.push_front(StartFilter(std::move(front)));
+}
+void ScanStream::HalveJob() {
+  Piece rest = std::move(jobs_.front().piece);
+  const uint64_t blob_bytes = jobs_.front().blob_bytes;
+  blob_bytes_ -= blob_bytes;
+  jobs_.pop_front();
+  Piece front = CutHalf(&rest);
+  const auto rows = static_cast<uint64_t>(front.count);
+  output_rows_ = std::min(output_rows_, rows);
+  if (!staged()) max_piece_rows_ = piece_rows_ = std::min(piece_rows_, rows);
+  jobs_.push_front(StartFinish(std::move(rest), blob_bytes));
+  jobs_.push_front(StartFinish(std::move(front), 0));
 }
 
 // One more piece of found_ goes into the second stage. False: its blobs have to wait until those in flight are delivered.
@@ -667,7 +718,7 @@ bool ScanStream::FinishFound() {
   for (const auto& array : found_.early) piece.early.push_back(array->Slice(static_cast<int64_t>(found_offset_), piece.count));
   found_offset_ += count;
   if (found_.rows.empty()) found_ = Piece();
-  StartFinish(std::move(piece), blob_bytes);
+  jobs_.push_back(StartFinish(std::move(piece), blob_bytes));
   return true;
 }
 
@@ -681,7 +732,12 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
     if (staged()) {
       // Only wait for the first stage when nothing else can be handed out.
       if (filters_.empty() || (!jobs_.empty() && !filters_.front().result.done())) return Status::OK();
-      LANCEFS_ASSIGN_OR_RETURN(Found found, filters_.front().result.Get(ctx));
+      Result<Found> evaluated = filters_.front().result.Get(ctx);
+      if (!evaluated.ok() && MayHalve(evaluated.status(), filters_.front().piece)) {
+        HalveFilter();
+        continue;
+      }
+      LANCEFS_ASSIGN_OR_RETURN(Found found, std::move(evaluated));
       filters_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
       ahead_ = std::max(ahead_, std::min(ahead_ * 2, kMaxFragmentsAhead));
@@ -698,7 +754,7 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
     piece.source = current_;
     piece.rows = CutPiece();
     piece.count = static_cast<int64_t>(CountRows(piece.rows));
-    StartFinish(std::move(piece), 0);
+    jobs_.push_back(StartFinish(std::move(piece), 0));
   }
   return Status::OK();
 }
@@ -710,7 +766,12 @@ Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ct
     if (batch_ == nullptr) {
       LANCEFS_RETURN_NOT_OK(StartJobs(ctx));
       if (jobs_.empty()) break;
-      LANCEFS_ASSIGN_OR_RETURN(batch_, jobs_.front().result.Get(ctx));
+      Result<std::shared_ptr<arrow::RecordBatch>> finished = jobs_.front().result.Get(ctx);
+      if (!finished.ok() && MayHalve(finished.status(), jobs_.front().piece)) {
+        HalveJob();
+        continue;
+      }
+      LANCEFS_ASSIGN_OR_RETURN(batch_, std::move(finished));
       blob_bytes_ -= jobs_.front().blob_bytes;
       jobs_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
