@@ -447,3 +447,30 @@ def test_structs_without_fields(version, tmp_path):
     check(tmp_path / "a.lance", want, "a struct of an empty struct")
     write(tmp_path / "p.lance", pa.table([pa.array([{}] * 4, empty)], schema=pa.schema([pa.field("p", empty, metadata={"packed": "true"})])), version)
     check(tmp_path / "p.lance", pa.table({"p": pa.nulls(4, empty)}), "packed empty structs")
+    fields = [pa.field("x", pa.int8()), pa.field("e", empty, metadata={"packed": "true"})]
+    for name, empties, mask in (("v", pa.array([{}] * 4, empty), None), ("n", pa.nulls(4, empty), pa.array([False, True, False, True]))):
+        inner = pa.StructArray.from_arrays([pa.array([1, 2, None, 4], pa.int8()), empties], fields=fields, mask=mask)
+        write(tmp_path / f"{name}.lance", pa.table({"s": inner}), version)
+        want = LanceFileReader(str(tmp_path / f"{name}.lance")).read_all().to_table()
+        assert want.column("s").to_pylist()[0] == {"x": 1, "e": None}
+        check(tmp_path / f"{name}.lance", want, "packed empty structs in structs")
+
+
+def test_fixed_size_lists_whose_lists_are_null(tmp_path):
+    """The page's encoding ends where all is null: the lists of the inner kind do not show in it."""
+    inner, kind = pa.list_(pa.int32(), 4), pa.list_(pa.list_(pa.int32(), 4), 3)
+    some = pa.FixedSizeListArray.from_arrays(pa.nulls(60, inner), type=kind, mask=pa.array([i % 3 == 0 for i in range(20)]))
+    values = pa.array([[[1, 2, 3, 4], None, [5, None, 7, 8]]] * 20, kind)
+    for name, version, array in (("a", "2.1", some), ("b", "2.2", some), ("c", "2.2", pa.concat_arrays([some, values]))):
+        wide = {"wide": pa.FixedSizeListArray.from_arrays(pa.nulls(400 * len(array), inner), 400)} if name == "b" else {}
+        write(tmp_path / f"{name}.lance", pa.table({"f": array} | wide), version)
+        check(tmp_path / f"{name}.lance", pa.table({"f": array} | wide), f"lists of null lists {version}")
+
+
+def test_fixed_size_lists_of_one_struct_with_lists(tmp_path):
+    """pylance writes lists inside fixed-size lists of structs and reads few of them again; of one item, we read all."""
+    kind = pa.struct([("l", pa.list_(pa.int16())), ("x", pa.int8())])
+    items = pa.array([{"l": None if i % 5 == 0 else [i] * (i % 3), "x": i % 7} for i in range(500)], kind)
+    array = pa.FixedSizeListArray.from_arrays(items, type=pa.list_(kind, 1))
+    write(tmp_path / "t.lance", pa.table({"f": array}), "2.2")
+    check(tmp_path / "t.lance", pa.table({"f": array}), "one struct with a list")

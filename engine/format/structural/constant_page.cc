@@ -51,9 +51,10 @@ Status ConstantRead::Init(const pb::v21::ConstantLayout& layout) {
   const size_t buffers = page().buffers.size();
   const bool bare = !layout.has_inline_value() && buffers == 0;
   // An empty struct's page says only that there are rows: its levels, which stand there where all rows are null, are left
-  // out of account as the reference does.
-  const bool lists = std::any_of(context_.path.begin(), context_.path.end(), [](const PathStep& step) { return step.list; });
-  no_structure_ = context_.shape.kind == ShapeKind::kEmptyStruct && !layout.has_inline_value() && (bare || !lists);
+  // out of account as the reference does. (Packed ones are values among others.)
+  const bool levels_count = context_.shape.packed || std::any_of(context_.path.begin(), context_.path.end(),
+                                                                 [](const PathStep& step) { return step.list; });
+  no_structure_ = context_.shape.kind == ShapeKind::kEmptyStruct && !layout.has_inline_value() && (bare || !levels_count);
   if (no_structure_) {
     state_ = std::make_shared<ConstantState>();
     return Status::OK();

@@ -518,7 +518,9 @@ Result<std::shared_ptr<arrow::Array>> LeafValues::Finish(BitmapValues* validity)
     case ShapeKind::kFixedSizeList: return FinishFixedSizeList(validity);
     case ShapeKind::kDictionary: return FinishDictionary(validity);
     // Its levels only tell about what is around it: without children there is nothing that could be null.
-    case ShapeKind::kEmptyStruct: return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {nullptr}, 0));
+    case ShapeKind::kEmptyStruct:
+      if (shape_.packed) return FromArrow(arrow::MakeArrayOfNull(shape_.type, count));
+      return arrow::MakeArray(arrow::ArrayData::Make(shape_.type, count, {nullptr}, 0));
     case ShapeKind::kPackedStruct: break;
   }
   std::vector<std::shared_ptr<arrow::ArrayData>> children;

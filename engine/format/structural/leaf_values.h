@@ -27,6 +27,7 @@ struct LeafShape {
   std::shared_ptr<arrow::DataType> type;
   uint64_t row_bits = 0;             // fixed width: of one row, a list's items together
   bool wide_offsets = false;         // variable: 64-bit offsets
+  bool packed = false;               // empty struct: a packed one, which is always null
   std::vector<uint64_t> list_items;  // fixed-size lists: items a row, outermost list first, cumulated
   std::vector<LeafShape> children;   // packed struct: fields; dictionary: the value type
 

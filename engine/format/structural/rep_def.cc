@@ -179,6 +179,7 @@ Status UnravelList(const LayerLevels& layer, uint16_t below, Levels* levels, Lay
 }
 
 Status Decimate(uint32_t dimension, Levels* levels) {
+  if (dimension == 1) return Status::OK();
   if (!levels->rep.empty()) return Status::NotSupported("fixed-size lists of structs together with lists are not supported");
   if (levels->items % dimension != 0) return Status::Corruption("the items of a fixed-size list are incomplete");
   levels->items /= dimension;

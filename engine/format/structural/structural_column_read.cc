@@ -72,8 +72,7 @@ Status StructuralColumnRead::PlanLeaf(const Field& field, const Ancestors& ances
   Result<LeafShape> shape = LeafShape::Make(field.type);
   if (!shape.ok()) return shape.status().WithContext("field '" + leaf.name + "'");
   leaf.shape = *shape;
-  // A packed struct is a value among others, and one without fields can only be null.
-  if (leaf.shape.kind == ShapeKind::kEmptyStruct && field.IsPackedStruct()) leaf.shape.kind = ShapeKind::kNull;
+  leaf.shape.packed = field.IsPackedStruct();
   leaf.path.assign(ancestors.path.rbegin(), ancestors.path.rend());
   leaf.rows_scale = ancestors.scale;
   plan->leaf = plan->first_leaf = static_cast<int>(leaves_.size());

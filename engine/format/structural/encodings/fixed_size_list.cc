@@ -106,9 +106,11 @@ class FixedSizeListValues final : public ValueCodec {
   // The items' buffer is there even if all of them are null.
   size_t num_buffers() const override { return 1 + lists_.num_bitmaps(); }
   Status CheckChunkShape(const LeafShape& shape) const override {
-    const bool fits = shape.kind == ShapeKind::kFixedSizeList && shape.list_items == lists_.items &&
-                      (lists_.items_null || shape.row_bits == lists_.data_bits);
-    return fits ? Status::OK() : Misfit("the fixed-size lists of the page", shape);
+    // Where all items are null the page does not tell what they would be: it may be lists again.
+    const bool fits = lists_.items_null ? shape.list_items.size() >= lists_.items.size() &&
+                                              std::equal(lists_.items.begin(), lists_.items.end(), shape.list_items.begin())
+                                        : shape.list_items == lists_.items && shape.row_bits == lists_.data_bits;
+    return fits && shape.kind == ShapeKind::kFixedSizeList ? Status::OK() : Misfit("the fixed-size lists of the page", shape);
   }
   Status CheckValueShape(const LeafShape& shape, uint64_t bits) const override {
     if (bits == 0) return ValueCodec::CheckValueShape(shape, bits);
@@ -120,7 +122,10 @@ class FixedSizeListValues final : public ValueCodec {
   Status AppendValue(std::span<const uint8_t> bytes, Scratch* scratch, LeafValues* out) const override;
 
  private:
-  static Status AppendZeroRows(uint64_t count, LeafValues* out) {
+  // Rows whose items are null; what lies below those does not show.
+  Status AppendNullItems(uint64_t count, LeafValues* out) const {
+    for (size_t layer = lists_.items.size(); layer < out->shape().list_items.size(); ++layer)
+      LANCEFS_RETURN_NOT_OK(out->AppendItemValidity(layer, nullptr, 0, count));
     const std::vector<uint8_t> zeros(BytesFor(out->shape().row_bits), 0);
     for (uint64_t i = 0; i < count; ++i) LANCEFS_RETURN_NOT_OK(out->AppendRows(zeros.data(), 0, 1));
     return Status::OK();
@@ -148,7 +153,7 @@ Status FixedSizeListValues::AppendChunk(Buffers buffers, uint64_t count, const R
       }
     }
   }
-  if (lists_.items_null) return AppendZeroRows(CountRows(ranges), out);
+  if (lists_.items_null) return AppendNullItems(CountRows(ranges), out);
   const uint64_t wanted = BytesFor(count * lists_.data_bits);
   if (buffers[next].size() < wanted) return WrongSize("a buffer of list items", buffers[next].size(), wanted);
   for (const RowRange& range : ranges) LANCEFS_RETURN_NOT_OK(out->AppendRows(buffers[next].data(), range.start, range.length()));
@@ -170,7 +175,7 @@ Status FixedSizeListValues::AppendValue(std::span<const uint8_t> bytes, Scratch*
       LANCEFS_RETURN_NOT_OK(out->AppendItemValidity(layer, bits, 0, 1));
     }
   }
-  return lists_.items_null ? AppendZeroRows(1, out) : out->AppendRows(bytes.data() + at, 0, 1);
+  return lists_.items_null ? AppendNullItems(1, out) : out->AppendRows(bytes.data() + at, 0, 1);
 }
 
 }  // namespace
