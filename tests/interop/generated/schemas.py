@@ -10,7 +10,7 @@ NAMES = ["a", "b", "value", "Value", "A", "with space", "ü", "日本", "select"
          "1st", "_private", "emoji🙂", "a:b", "(x)", "[0]", "$var", "back\\slash", "#", "e\u0301"]
 CHILD_NAMES = NAMES + ["dot.ted", "end.", "."]  # refused at the top
 INDEX_TYPES = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
-BLOB_VERSIONS = ["0.1", "2.0"]
+BLOB_VERSIONS = ["0.1", "2.0", "2.1", "2.2", "2.3"]
 UNITS = ["s", "ms", "us", "ns"]
 COMPRESSIONS = ["zstd", "lz4", "fsst", "none"]
 

@@ -7,7 +7,7 @@ import pytest
 from generated import histories, running
 
 SEEDS = 5000 if os.environ.get("LANCEFS_FULL") == "1" else 200
-VERSIONS = ["0.1", "2.0", "2.1", "2.2"]
+VERSIONS = ["0.1", "2.0", "2.1", "2.2", "2.3"]
 
 
 def test_datasets_read_the_same():

@@ -11,7 +11,7 @@ from mounts import Mount
 from generated import histories
 
 ROWS = 1000
-VERSIONS = ["0.1", "2.0", "2.1", "2.2"]
+VERSIONS = ["0.1", "2.0", "2.1", "2.2", "2.3"]
 
 
 def datasets(version, folder):
