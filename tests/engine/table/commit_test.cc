@@ -7,10 +7,17 @@
 #include <thread>
 
 #include "backends/fault_store.h"
+#include "engine/format/row_ids.h"
 #include "test_table.h"
 
 namespace lancefs {
 namespace {
+
+std::vector<uint64_t> AllOf(const RowIdSequence& sequence) {
+  std::vector<uint64_t> ids(sequence.rows());
+  sequence.Copy(0, ids.size(), ids.data());
+  return ids;
+}
 
 std::vector<std::string> Names(ObjectStore& store, const std::string& prefix) {
   ListRequest request;
@@ -184,8 +191,8 @@ TEST(Commit, StableRowIdsAreAssignedAtTheCommit) {
   ASSERT_TRUE(AppendRows(base, 0, 3).ok());
   const auto result = AppendRows(base, 3, 2);
   ASSERT_TRUE(result.ok()) << result.status().ToString();
-  EXPECT_EQ(**result->dataset->RowIds(0, OpContext()), (std::vector<uint64_t>{100, 101, 102}));
-  EXPECT_EQ(**result->dataset->RowIds(1, OpContext()), (std::vector<uint64_t>{103, 104}));
+  EXPECT_EQ(AllOf(**result->dataset->RowIds(0, OpContext())), (std::vector<uint64_t>{100, 101, 102}));
+  EXPECT_EQ(AllOf(**result->dataset->RowIds(1, OpContext())), (std::vector<uint64_t>{103, 104}));
   EXPECT_EQ(result->dataset->manifest().next_row_id(), 105u);
 }
 
