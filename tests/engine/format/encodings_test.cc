@@ -426,7 +426,7 @@ TEST(SparseStructureTest, HostileStructures) {
     auto structure = Loaded(message, 16, {});
     ASSERT_TRUE(structure.ok()) << structure.status().ToString();
     std::vector<LayerValues> out(2);
-    EXPECT_EQ(structure->Select({{0, 1}}, &out).status().code(), StatusCode::kResourceExhausted);
+    EXPECT_EQ(structure->Select({{0, 1}}, &out).status().code(), StatusCode::kTooLarge);
   }
   {  // counts that are zero, or do not add up, or overflow
     const std::vector<std::vector<uint64_t>> wrong = {{0, 4}, {1, 4}, {UINT64_MAX, 5}, {5, UINT64_MAX}};
