@@ -17,6 +17,14 @@ Result<CommitResult> Pump(RowReader* reader, AppendWriter* writer, std::optional
   return writer->Commit(ctx);
 }
 
+bool SameTypes(const arrow::Schema& left, const arrow::Schema& right) {
+  if (left.num_fields() != right.num_fields()) return false;
+  for (int i = 0; i < left.num_fields(); ++i) {
+    if (!left.field(i)->type()->Equals(*right.field(i)->type(), /*check_metadata=*/false)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<CommitResult> AppendFile(std::shared_ptr<const Dataset> dataset, const std::string& path, RowFileFormat format,
@@ -36,6 +44,10 @@ Result<CommitResult> CreateFromFile(std::shared_ptr<ObjectStore> store, const st
   LANCEFS_ASSIGN_OR_RETURN(auto reader, RowReader::Open(path, format.format, format.compression, reader_options));
   LANCEFS_ASSIGN_OR_RETURN(auto writer,
                            AppendWriter::MakeCreate(std::move(store), dataset_path, reader->schema(), version, options));
+  if (!SameTypes(*reader->schema(), *writer->schema())) {  // extension types: the table knows their storage
+    reader_options.schema = writer->schema();
+    LANCEFS_ASSIGN_OR_RETURN(reader, RowReader::Open(path, format.format, format.compression, reader_options));
+  }
   return Pump(reader.get(), writer.get(), error, ctx);
 }
 
