@@ -127,8 +127,9 @@ def any_type(r, depth, version):
         return pa.map_(keys, child(r, "value", depth, version))
     children = [child(r, name, depth, version) for name in r.sample(CHILD_NAMES, r.choice([1, 1, 2, 2, 2, 3, 3, 4, 5]))]
     if r.random() < 0.02 and not any(has_empty_struct(c.type) for c in children):
-        # Only at the end: pylance 14 reads nulls for what stands behind an empty struct in files of 2.1 and later.
-        children.append(pa.field("without fields", pa.struct([]), r.random() < 0.5, {"packed": "true"} if r.random() < 0.3 else None))
+        # Only at the end: pylance 14 reads nulls for what stands behind an empty struct in files of 2.1 and later. Packed ones in
+        # lists of 2.3 it reads as null in one version of a table and as empty in another.
+        children.append(pa.field("without fields", pa.struct([]), r.random() < 0.5, {"packed": "true"} if r.random() < 0.3 and version != "2.3" else None))
         children = children[r.choice([0, 0, -1]):]
     elif any(has_empty_struct(c.type) for c in children[:-1]):
         children = [c for c in children if not has_empty_struct(c.type)] or [pa.field("x", pa.int8())]
