@@ -77,6 +77,10 @@ Result<std::shared_ptr<arrow::ArrayData>> Assemble(const FieldPlan& plan, Leaves
     LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::ArrayData> data, Assemble(child, leaves, child_slots));
     children.push_back(std::move(data));
   }
+  // A struct that holds nothing but an empty struct is never null either, as the reference reads it.
+  const LeafShape& shape = (*leaves)[static_cast<size_t>(plan.first_leaf)]->values.shape();
+  if (field.type->id() == arrow::Type::STRUCT && shape.kind == ShapeKind::kEmptyStruct && !shape.packed)
+    return arrow::ArrayData::Make(field.type, static_cast<int64_t>(slots), {nullptr}, std::move(children), 0);
   const auto nulls = static_cast<int64_t>(layer.validity.null_count());
   return arrow::ArrayData::Make(field.type, static_cast<int64_t>(slots), {layer.validity.Finish()}, std::move(children), nulls);
 }
