@@ -8,6 +8,7 @@ import math
 import struct
 import uuid
 
+import numpy as np
 import pyarrow as pa
 
 UNIT_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
@@ -40,14 +41,7 @@ def single(value):
     """The shortest text that reads back to the same float32, laid out as Python lays out floats."""
     if not math.isfinite(value):
         return _non_finite(value)
-    for digits in range(1, 10):
-        candidate = float("%.*e" % (digits - 1, value))
-        try:
-            if struct.unpack("f", struct.pack("f", candidate))[0] == value:
-                return repr(candidate)
-        except OverflowError:
-            continue
-    return repr(value)
+    return repr(float(str(np.float32(value))))
 
 
 def date(days):
