@@ -177,7 +177,8 @@ Result<std::unique_ptr<AppendWriter>> AppendWriter::Make(std::shared_ptr<const D
                                    " is detached from the table's history; nothing can be appended to it");
   }
   const std::vector<Field>& fields = dataset->schema().fields;
-  if ((dataset->manifest().writer_feature_flags() & kFlagManagedBlobs) != 0 && std::any_of(fields.begin(), fields.end(), HasBlobs)) {
+  if ((dataset->manifest().writer_feature_flags() & kFlagManagedBlobs) != 0 &&
+      std::any_of(fields.begin(), fields.end(), HasBlobs)) {
     return Status::NotSupported("appending blobs to a table with the feature " + FlagNames(kFlagManagedBlobs) +
                                 " is not supported");
   }
