@@ -172,10 +172,13 @@ def test_tool(work, tool, mode):
         assert outcome == right, f"wrong with exit status 0: {errors}"
 
 
-@pytest.mark.parametrize("tool", ["cat", "head -n5", "tail -n5", "wc -l", "grep", "jq", "cp", "gzip", "awk", "py read", "pandas csv", "pandas parquet", "polars scan_parquet", "pyarrow ipc mmap"])
+@pytest.mark.parametrize("tool", ["cat", "head -n5", "tail -n5", "wc -l", "grep", "jq", "cp", "gzip", "awk", "py read", "pandas parquet", "polars scan_parquet", "pyarrow ipc mmap"])
 @pytest.mark.parametrize("mode", ["stream", "late"])
 def test_must_work_while_streaming(work, tool, mode):
-    """A loud failure is honest, but these have to work: sequential readers, and formats that open to their end."""
+    """A loud failure is honest, but these have to work: sequential readers, and formats that open to their end.
+
+    pandas.read_csv is not among them: it cuts what it takes for the file's size into parts for its threads, so that it works
+    or fails by how far the rows have come."""
     need(tool)
     right = work.right(tool)
     with Mount(work.uri, *OPTIONS[mode]) as mount:
