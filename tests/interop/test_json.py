@@ -2,8 +2,8 @@
 """JSON columns: shown as pylance shows them, filtered by the functions that it has, appended as text."""
 import io
 import json
-import re
 import random
+import re
 import subprocess
 
 import lance
