@@ -6,9 +6,11 @@
 namespace lancefs {
 namespace {
 
-// `field` with `replace` applied to the leaves that `is_one` tells, and the types above them built anew.
-template <typename IsOne, typename Replace>
-Field MapLeaves(const Field& field, const IsOne& is_one, const Replace& replace) {
+// `field` with `replace` applied to the leaves that `is_one` tells, and the types above them built anew. Fields for which
+// `enter` is false come back as they are.
+template <typename Enter, typename IsOne, typename Replace>
+Field MapLeaves(const Field& field, const Enter& enter, const IsOne& is_one, const Replace& replace) {
+  if (!enter(field)) return field;
   Field mapped = field;
   if (is_one(field)) {
     mapped.children.clear();
@@ -17,7 +19,7 @@ Field MapLeaves(const Field& field, const IsOne& is_one, const Replace& replace)
   }
   bool changed = false;
   for (Field& child : mapped.children) {
-    Field replaced = MapLeaves(child, is_one, replace);
+    Field replaced = MapLeaves(child, enter, is_one, replace);
     changed |= replaced.type != child.type;
     child = std::move(replaced);
   }
@@ -29,6 +31,7 @@ Field MapLeaves(const Field& field, const IsOne& is_one, const Replace& replace)
 
 bool IsBlobField(const Field& field) { return field.IsBlob(); }
 bool IsJsonField(const Field& field) { return field.IsJson(); }
+bool HasJson(const Field& field) { return field.IsJson() || std::any_of(field.children.begin(), field.children.end(), HasJson); }
 
 }  // namespace
 
@@ -47,15 +50,16 @@ const std::shared_ptr<arrow::DataType>& BlobPlaceType() {
 }
 
 bool HasBlobs(const Field& field) {
-  return field.IsBlob() || std::any_of(field.children.begin(), field.children.end(), HasBlobs);
+  if (field.IsBlob()) return true;
+  return !field.IsPackedStruct() && std::any_of(field.children.begin(), field.children.end(), HasBlobs);
 }
 
 Field WithBlobDescriptors(const Field& field) {
-  return MapLeaves(field, IsBlobField, [](Field* blob) { blob->type = BlobDescriptorType(); });
+  return MapLeaves(field, HasBlobs, IsBlobField, [](Field* blob) { blob->type = BlobDescriptorType(); });
 }
 
 Field WithBlobBytes(const Field& field) {
-  return MapLeaves(field, IsBlobField, [](Field* blob) {
+  return MapLeaves(field, HasBlobs, IsBlobField, [](Field* blob) {
     // The extension's storage is a struct that the bytes are not in; the older mark says the same of a binary column.
     blob->metadata.erase("ARROW:extension:name");
     blob->metadata.erase("ARROW:extension:metadata");
@@ -74,7 +78,7 @@ std::shared_ptr<arrow::Schema> AppendSchema(const Schema& schema) {
 }
 
 Field WithJsonText(const Field& field) {
-  return MapLeaves(field, IsJsonField, [](Field* json) {
+  return MapLeaves(field, HasJson, IsJsonField, [](Field* json) {
     json->metadata["ARROW:extension:name"] = "arrow.json";
     json->logical_type = "string";
     json->type = arrow::utf8();

@@ -29,7 +29,7 @@ const std::shared_ptr<arrow::DataType>& BlobDescriptorType();
 // struct<position: uint64, size: uint64>: how 2.0 and 2.1 files store it.
 const std::shared_ptr<arrow::DataType>& BlobPlaceType();
 
-// Whether the field is a blob or has one below it.
+// Whether the field is a blob or has one below it. Members of packed structs are none: a packed row holds its values itself.
 bool HasBlobs(const Field& field);
 // `field` with every blob in it as its descriptor: what MakeColumnRead reads of blobs.
 Field WithBlobDescriptors(const Field& field);

@@ -190,6 +190,15 @@ def test_v1_in_struct(adapter, tmp_path, version):
     assert [bytes_at(place) for place in places(tmp_path / "d", "s.b", [3, 0, 1])] == [b"", b"one", None]
 
 
+@pytest.mark.parametrize("version", ["2.1", "2.2"])
+def test_members_of_packed_structs_are_no_blobs(adapter, tmp_path, version):
+    """All that the reference writes of such columns is that they are null."""
+    kind = pa.struct([pa.field("i", pa.int64()), v1_field()])
+    table = pa.table([pa.array([None, None], kind)], schema=pa.schema([pa.field("s", kind, metadata={"packed": "true"})]))
+    lance.write_dataset(table, tmp_path / "d", data_storage_version=version)
+    assert [row["s"] for row in rows(adapter, tmp_path / "d")] == [None, None]
+
+
 def test_managed(adapter, tmp_path):
     values = [b"tiny", None, b"", b"m" * 100_000, b"M" * 5_000_000]
     table = v2_table(values)
