@@ -33,6 +33,17 @@ inline uint64_t CountRows(const RowSelection& rows) {
   return count;
 }
 
+// Adds [start, end) behind `rows`, to the last range where that ends at `start`; nothing if it is empty.
+// REQUIRES: start is not before the end of the last range.
+inline void AddRange(RowSelection* rows, uint64_t start, uint64_t end) {
+  if (start == end) return;
+  if (!rows->empty() && rows->back().end == start) {
+    rows->back().end = end;
+  } else {
+    rows->push_back({start, end});
+  }
+}
+
 class ColumnRead {
  public:
   virtual ~ColumnRead() = default;

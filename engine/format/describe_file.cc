@@ -378,7 +378,7 @@ class Describer {
 // ---- text ----
 
 std::string Shorter(std::string name) {
-  for (const std::string_view prefix : {"REPDEF_", "COMPRESSION_ALGORITHM_", "COMPRESSION_"}) {
+  for (const std::string_view prefix : {"REPDEF_", "COMPRESSION_ALGORITHM_", "SPARSE_VALIDITY_"}) {
     if (name.starts_with(prefix)) return name.substr(prefix.size());
   }
   return name;

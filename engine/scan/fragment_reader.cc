@@ -285,11 +285,7 @@ Result<RowSelection> FragmentReader::PhysicalRows(const std::vector<uint64_t>& l
   for (const uint64_t live_row : live_rows) {
     if (live_row >= live) return Status::Corruption("fragment " + std::to_string(id_) + " has fewer rows than the manifest says");
     const uint64_t row = deletions_ == nullptr ? live_row : deletions_->NthLive(live_row);
-    if (!rows.empty() && rows.back().end == row) {
-      ++rows.back().end;
-    } else {
-      rows.push_back({row, row + 1});
-    }
+    AddRange(&rows, row, row + 1);
   }
   return rows;
 }
@@ -482,8 +478,7 @@ Result<std::shared_ptr<arrow::Array>> FragmentReader::RowVersions(SystemColumn c
   }
   Result<RowVersionSequence> versions =
       RowVersionSequence::Parse(std::span(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()), physical_rows_);
-  if (!versions.ok())
-    return versions.status().WithContext("fragment " + std::to_string(id_) + ", " + SystemColumnName(column));
+  if (!versions.ok()) return versions.status().WithContext("fragment " + std::to_string(id_) + ", " + SystemColumnName(column));
   return Pick(*versions, rows);
 }
 

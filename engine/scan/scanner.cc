@@ -194,12 +194,7 @@ RowSelection KeepRows(const RowSelection& rows, const arrow::BooleanArray& mask)
   int64_t position = 0;
   for (const RowRange& range : rows) {
     for (uint64_t row = range.start; row < range.end; ++row, ++position) {
-      if (!mask.Value(position)) continue;
-      if (!kept.empty() && kept.back().end == row) {
-        ++kept.back().end;
-      } else {
-        kept.push_back({row, row + 1});
-      }
+      if (mask.Value(position)) AddRange(&kept, row, row + 1);
     }
   }
   return kept;

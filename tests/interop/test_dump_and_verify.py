@@ -133,7 +133,7 @@ def leaves(value):
     if isinstance(value, bytes):
         return [value.hex().upper()]
     if isinstance(value, str):
-        return [value.upper().replace("COMPRESSION_ALGORITHM_", "COMPRESSION_")]
+        return [value.upper()]  # "page" and "PAGE"
     return [value]
 
 
@@ -144,7 +144,7 @@ def test_every_file_of_the_corpus_as_the_reference_dump(shared, tmp_path):
     paths = sorted(p for p in (shared / "corpora/open/datasets").rglob("data/*.lance"))
     assert len(paths) > 200
     kinds = set()
-    for path in paths[:: max(1, len(paths) // 300)]:
+    for path in paths:
         data = path.read_bytes()
         if data[-4:] != b"LANC" or "corrupt_" in str(path):
             continue

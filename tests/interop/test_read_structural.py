@@ -13,30 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from lance.file import LanceFileReader, LanceFileWriter
+from lance.file import LanceFileReader
+
+from data_files import PROBE, probe, write
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROBE = pathlib.Path(os.environ.get("LANCEFS_BUILD", ROOT / "build")) / "tests/engine/format/file_probe"
 SHARED = pathlib.Path(os.environ.get("LANCEFS_SHARED", ROOT.parent / "shared"))
 VERSIONS = ["2.1", "2.2", "2.3"]
 PATTERNS = ["random", "constant", "few", "runs", "sorted"]
-
-
-def write(path, table, version, batch=None):
-    with LanceFileWriter(str(path), table.schema, version=version) as writer:
-        for part in table.to_batches(max_chunksize=batch) if batch else table.combine_chunks().to_batches():
-            writer.write_batch(part)
-
-
-def probe(path, *args):
-    out = str(path) + ".arrows"
-    with open(out, "wb") as sink:
-        run = subprocess.run([PROBE, str(path), *args], stdout=sink, stderr=subprocess.PIPE)
-    assert run.returncode == 0, run.stderr.decode()
-    with open(out, "rb") as source:
-        table = pa.ipc.open_stream(source).read_all()
-    os.unlink(out)
-    return table
 
 
 def comparable(array):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import canonical
+from manifests import rewrite_manifest
 from programs import Adapter, Refused, lancefs
 
 ROWS = 700
@@ -212,62 +213,6 @@ def test_append_is_refused_before_anything_is_written(adapter, tmp_path):
     assert result.returncode != 0 and b"0.1" in result.stderr and not (tmp_path / "new.lance").exists()
 
 
-def rewrite_manifest(path, version, change):
-    """Replaces the manifest of that version by one that `change` made of its message's bytes."""
-    (manifest,) = [file for file in (path / "_versions").glob("*.manifest")
-                   if file.name in (f"{version}.manifest", f"{2**64 - 1 - version:020}.manifest")]
-    data = manifest.read_bytes()
-    position, = struct.unpack("<q", data[-16:-8])
-    length, = struct.unpack("<I", data[position:position + 4])
-    message = change(data[position + 4:position + 4 + length])
-    manifest.write_bytes(data[:position] + struct.pack("<I", len(message)) + message + data[position + 4 + length:])
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, at
-
-
-def encode_varint(value):
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out + bytes([value]))
-
-
-def filter_message(data, keep, nested=None):
-    """The message without the fields for which `keep(number)` is false; `nested` changes sub-messages by number."""
-    out, at = bytearray(), 0
-    while at < len(data):
-        start = at
-        tag, at = varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        body = b""
-        if wire == 0:
-            _, at = varint(data, at)
-        elif wire == 2:
-            size, at = varint(data, at)
-            body = data[at:at + size]
-            at += size
-        else:
-            at += 8 if wire == 1 else 4
-        if not keep(number):
-            continue
-        if wire == 2 and nested and number in nested:
-            body = nested[number](body)
-            out += encode_varint(tag) + encode_varint(len(body)) + body
-        else:
-            out += data[start:at]
-    return bytes(out)
-
-
 @pytest.mark.parametrize("version", ["legacy", "2.0", "2.1", "2.2"])
 def test_unknown_counts_are_found_out(adapter, tmp_path, version):
     """Manifests without physical_rows (fragment field 4) and num_deleted_rows (deletion file field 4) are read all the same."""
@@ -275,9 +220,13 @@ def test_unknown_counts_are_found_out(adapter, tmp_path, version):
     lance.write_dataset(with_id(s=COLUMNS["string"]), path, data_storage_version=version, max_rows_per_file=300)
     lance.dataset(path).delete("id % 7 = 2 AND id < 500")
     want = expected(lance.dataset(path))
-    deletion = lambda data: filter_message(data, lambda number: number != 4)
-    fragment = lambda data: filter_message(data, lambda number: number != 4, {3: deletion})
-    rewrite_manifest(path, 2, lambda data: filter_message(data, lambda number: True, {2: fragment}))
+
+    def forget(manifest):
+        for fragment in manifest.fragments:
+            fragment.clear("physical_rows")
+            if fragment.has("deletion_file"):
+                fragment.deletion_file.clear("num_deleted_rows")
+    rewrite_manifest(path, 2, forget)
     assert expected(lance.dataset(path)) == want
     assert adapter.read(path) == want
     assert adapter.read(path, offset=250, limit=100) == b"".join(want.splitlines(True)[250:350])
@@ -290,8 +239,12 @@ def test_wrong_counts_of_nameless_writers(adapter, tmp_path):
     path = tmp_path / "t.lance"
     write(path, with_id(s=COLUMNS["string"]))
     want = expected(lance.dataset(path))
-    shrink = lambda data: filter_message(data, lambda number: number != 4) + bytes([4 << 3, 17])
-    rewrite_manifest(path, 1, lambda data: filter_message(data, lambda number: number != 13, {2: shrink}))
+
+    def shrink(manifest):
+        manifest.clear("writer_version")
+        for fragment in manifest.fragments:
+            fragment.physical_rows = 17
+    rewrite_manifest(path, 1, shrink)
     assert expected(lance.dataset(path)) == want
     assert adapter.read(path) == want
     assert int(lancefs("cat", path, "count")) == ROWS

@@ -1,39 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Planar pages of 2.3 files: what pylance writes sparsely (and densely) is read by file_probe, all rows and random takes,
 and compared line by line with what pylance itself reads. The types of 2.1 and 2.2 run with 2.3 in test_read_structural.py."""
-import os
-import pathlib
 import random
 import subprocess
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from lance.file import LanceFileReader, LanceFileWriter
+from lance.file import LanceFileReader
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/lib"))
-import canonical  # noqa: E402
-
-PROBE = pathlib.Path(os.environ.get("LANCEFS_BUILD", ROOT / "build")) / "tests/engine/format/file_probe"
-
-
-def write(path, table, batch=None):
-    with LanceFileWriter(str(path), table.schema, version="2.3") as writer:
-        for part in table.to_batches(max_chunksize=batch) if batch else table.combine_chunks().to_batches():
-            writer.write_batch(part)
-
-
-def probe(path, *args):
-    out = str(path) + ".arrows"
-    with open(out, "wb") as sink:
-        run = subprocess.run([PROBE, str(path), *args], stdout=sink, stderr=subprocess.PIPE)
-    assert run.returncode == 0, run.stderr.decode()
-    with open(out, "rb") as source:
-        table = pa.ipc.open_stream(source).read_all()
-    os.unlink(out)
-    return table
+import canonical
+from data_files import PROBE, probe, write
 
 
 def plain(table):
@@ -56,7 +33,7 @@ def same(got, want, what):
 
 def check(tmp_path, table, batch=None, seed=1, pylance_reads=True):
     path = tmp_path / "file.lance"
-    write(path, table, batch)
+    write(path, table, "2.3", batch)
     want = table
     if pylance_reads:
         want = LanceFileReader(str(path)).read_all().to_table()
@@ -307,7 +284,7 @@ def test_takes_read_a_part_of_the_page(tmp_path, kind):
         sizes = np.where(rng.random(n) < 0.2, 30, 0)
         array = lists(pa.array(rng.integers(0, 2**62, int(sizes.sum()))), sizes)
     path = tmp_path / "take.lance"
-    write(path, pa.table([array], pa.schema([field("c", array.type, structural_encoding="sparse")])))
+    write(path, pa.table([array], pa.schema([field("c", array.type, structural_encoding="sparse")])), "2.3")
     size = path.stat().st_size
     row = next(i for i in range(len(array) // 2, len(array)) if array[i].is_valid and len(array[i].as_py() if kind == "lists" else "x") > 0)
     few, requests = io_of(path, f"{row}-{row + 1}")

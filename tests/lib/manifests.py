@@ -108,7 +108,7 @@ class Fragment(Message):
 
 class Manifest(Message):
     FIELDS = {"fragments": (2, [Fragment]), "version": (3, int), "index_section": (6, int), "reader": (9, int), "writer": (10, int),
-              "max_fragment_id": (11, int), "transaction_file": (12, str), "next_row_id": (14, int), "transaction_section": (23, int),
+              "max_fragment_id": (11, int), "transaction_file": (12, str), "writer_version": (13, bytes), "next_row_id": (14, int), "transaction_section": (23, int),
               "max_allocated_field_id": (24, int), "future": (99, str)}
 
 

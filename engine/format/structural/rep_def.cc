@@ -37,15 +37,6 @@ uint64_t CountEqual(const uint16_t* levels, uint64_t count, uint16_t wanted) {
   return found;
 }
 
-void AddRange(RowSelection* ranges, uint64_t start, uint64_t end) {
-  if (start == end) return;
-  if (!ranges->empty() && ranges->back().end == start) {
-    ranges->back().end = end;
-  } else {
-    ranges->push_back({start, end});
-  }
-}
-
 // Without lists every item is a row.
 Status SelectFlat(const Levels& levels, uint64_t first_row, const RowSelection& rows, Levels* out, RowSelection* values) {
   for (const RowRange& range : rows) {

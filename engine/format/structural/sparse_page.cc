@@ -213,11 +213,7 @@ RowSelection SparseRead::StoredOf() const {
       const uint64_t before = stored.before[static_cast<size_t>(at - stored.ranges.begin())];
       const uint64_t start = std::max(at->start, range.start) - at->start + before;
       const uint64_t end = std::min(at->end, range.end) - at->start + before;
-      if (!out.empty() && out.back().end == start) {
-        out.back().end = end;
-      } else {
-        out.push_back({start, end});
-      }
+      AddRange(&out, start, end);
     }
   }
   return out;
@@ -232,13 +228,7 @@ Status SparseRead::PlanItems() {
   std::sort(items_.begin(), items_.end());
   items_.erase(std::unique(items_.begin(), items_.end()), items_.end());
   RowSelection ranges;
-  for (const uint32_t item : items_) {
-    if (!ranges.empty() && ranges.back().end == item) {
-      ++ranges.back().end;
-    } else {
-      ranges.push_back({item, uint64_t{item} + 1});
-    }
-  }
+  for (const uint32_t item : items_) AddRange(&ranges, item, uint64_t{item} + 1);
   return MakeValues(std::move(ranges));
 }
 

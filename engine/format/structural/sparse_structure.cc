@@ -16,15 +16,6 @@ constexpr uint64_t kMaxLists = uint64_t{1} << 24;  // every one has an offset
 constexpr uint64_t kMaxStretches = uint64_t{1} << 23;
 constexpr uint64_t kMaxDomain = uint64_t{1} << 62;
 
-void AddRange(RowSelection* ranges, uint64_t start, uint64_t end) {
-  if (start == end) return;
-  if (!ranges->empty() && ranges->back().end == start) {
-    ranges->back().end = end;
-  } else {
-    ranges->push_back({start, end});
-  }
-}
-
 // A sequence that is a formula, if this one is. `count` > 0.
 Result<bool> FormulaOf(const CompressiveEncoding& encoding, uint64_t count, Sequence* out) {
   out->count = count;
@@ -208,9 +199,10 @@ uint64_t PositionSet::RunEnd(uint64_t i) const {
 }
 
 Status SparseStructure::MakeValidity(const pb::v23::ValiditySet& message, SlotLayer* layer, LayerSource* source) const {
-  if (message.meaning() != pb::v23::ValiditySet::NULL_POSITIONS && message.meaning() != pb::v23::ValiditySet::VALID_POSITIONS)
+  if (message.meaning() != pb::v23::ValiditySet::SPARSE_VALIDITY_NULL_POSITIONS &&
+      message.meaning() != pb::v23::ValiditySet::SPARSE_VALIDITY_VALID_POSITIONS)
     return Status::Corruption("a layer does not say whether its nulls are listed");
-  layer->lists_valid = message.meaning() == pb::v23::ValiditySet::VALID_POSITIONS;
+  layer->lists_valid = message.meaning() == pb::v23::ValiditySet::SPARSE_VALIDITY_VALID_POSITIONS;
   if (message.num_positions() > layer->slots) return Status::Corruption("a layer lists more slots than it has");
   LANCEFS_ASSIGN_OR_RETURN(SequenceSource positions, SequenceSource::Make(message.positions(), message.num_positions()));
   source->validity = std::make_unique<SequenceSource>(std::move(positions));

@@ -155,18 +155,8 @@ namespace lancefs {
 Result<std::unique_ptr<ColumnRead>> MakeColumnReadV1(const std::shared_ptr<LanceFile>& file, const Field& field,
                                                      const FieldColumns& columns, const ColumnInfos& infos, RowSelection rows) {
   const std::string context = "field '" + field.name + "'";
-  auto surroundings = std::make_shared<v20::Surroundings>();
-  surroundings->file = file;
-  surroundings->root = field;
-  field.ForEach([&](const Field& each) {
-    const auto column = columns.find(each.id);
-    if (column == columns.end()) return;
-    surroundings->columns.emplace(*column);
-    const auto info = infos.find(column->second);
-    if (info != infos.end()) surroundings->infos.emplace(*info);
-  });
   LANCEFS_ASSIGN_OR_RETURN(v1::PageRanges ranges, v1::SplitByBatches(*file, rows));
-  const v20::ReadContext shared = surroundings;
+  const v20::ReadContext shared = v20::MakeContext(file, field, columns, infos);
   Result<std::unique_ptr<v20::Reader>> reader = v1::MakeReader(shared, shared->root, std::move(ranges));
   if (!reader.ok()) return reader.status().WithContext(context);
   return v20::MakeColumnRead(reader.MoveValue(), context);

@@ -78,15 +78,6 @@ std::unique_ptr<ColumnRead> MakeColumnRead(std::unique_ptr<Reader> reader, std::
   return std::make_unique<ReaderDriver>(std::move(reader), std::move(context));
 }
 
-void AddRange(RowSelection* rows, uint64_t start, uint64_t end) {
-  if (start == end) return;
-  if (!rows->empty() && rows->back().end == start) {
-    rows->back().end = end;
-  } else {
-    rows->push_back({start, end});
-  }
-}
-
 Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size, uint64_t limit) {
   if (size > limit)
     return Status::TooLarge("the selection needs " + std::to_string(size) + " bytes in one array; read fewer rows at once");
@@ -204,6 +195,21 @@ Result<std::unique_ptr<Reader>> MakeLeafReader(const std::shared_ptr<arrow::Data
   }
 }
 
+ReadContext MakeContext(const std::shared_ptr<LanceFile>& file, const Field& field, const FieldColumns& columns,
+                        const ColumnInfos& infos) {
+  auto surroundings = std::make_shared<Surroundings>();
+  surroundings->file = file;
+  surroundings->root = field;
+  field.ForEach([&](const Field& each) {
+    const auto column = columns.find(each.id);
+    if (column == columns.end()) return;
+    surroundings->columns.emplace(*column);
+    const auto info = infos.find(column->second);
+    if (info != infos.end()) surroundings->infos.emplace(*info);
+  });
+  return surroundings;
+}
+
 Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, RowSelection rows) {
   const bool plain_struct = field.type->id() == arrow::Type::STRUCT && !field.IsPackedStruct() && !field.IsBlob();
   if (plain_struct) return MakeStructReader(context, field, std::move(rows));
@@ -230,17 +236,7 @@ namespace lancefs {
 Result<std::unique_ptr<ColumnRead>> MakeColumnReadV20(const std::shared_ptr<LanceFile>& file, const Field& field,
                                                       const FieldColumns& columns, const ColumnInfos& infos, RowSelection rows) {
   const std::string context = "field '" + field.name + "'";
-  auto surroundings = std::make_shared<v20::Surroundings>();
-  surroundings->file = file;
-  surroundings->root = field;
-  field.ForEach([&](const Field& each) {
-    const auto column = columns.find(each.id);
-    if (column == columns.end()) return;
-    surroundings->columns.emplace(*column);
-    const auto info = infos.find(column->second);
-    if (info != infos.end()) surroundings->infos.emplace(*info);
-  });
-  const v20::ReadContext shared = surroundings;
+  const v20::ReadContext shared = v20::MakeContext(file, field, columns, infos);
   Result<std::unique_ptr<v20::Reader>> reader = v20::MakeReader(shared, shared->root, std::move(rows));
   if (!reader.ok()) return reader.status().WithContext(context);
   return v20::MakeColumnRead(reader.MoveValue(), context);

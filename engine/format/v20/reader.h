@@ -52,6 +52,9 @@ struct Surroundings {
   ColumnInfos infos;
 };
 using ReadContext = std::shared_ptr<const Surroundings>;
+// What of `columns` and `infos` is the field's or stands below it.
+ReadContext MakeContext(const std::shared_ptr<LanceFile>& file, const Field& field, const FieldColumns& columns,
+                        const ColumnInfos& infos);
 
 // The ColumnRead that drives `reader`; its errors begin with `context`.
 std::unique_ptr<ColumnRead> MakeColumnRead(std::unique_ptr<Reader> reader, std::string context);
@@ -70,8 +73,6 @@ Result<std::unique_ptr<Reader>> MakeDictionaryReader(const std::shared_ptr<arrow
 Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file,
                                                const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 
-// Adds [start, end) to a sorted selection, joining neighbours.
-void AddRange(RowSelection* rows, uint64_t start, uint64_t end);
 // Memory for `size` bytes and kSlack more behind them. Errors: kTooLarge above `limit`, kResourceExhausted.
 Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size, uint64_t limit = kFreeArrayBytes);
 // The limit of an array that these parts make, all of one column.

@@ -247,7 +247,7 @@ ChunkedValues Compressed(ChunkedValues chunked, const EncodingWishes& wishes) {
   pb::v21::CompressiveEncoding wrapped;
   auto* general = wrapped.mutable_general();
   const bool zstd = wishes.compression == EncodingWishes::Compression::kZstd;
-  general->mutable_compression()->set_scheme(zstd ? pb::v21::COMPRESSION_ZSTD : pb::v21::COMPRESSION_LZ4);
+  general->mutable_compression()->set_scheme(zstd ? pb::v21::COMPRESSION_ALGORITHM_ZSTD : pb::v21::COMPRESSION_ALGORITHM_LZ4);
   if (zstd && wishes.level != 0) general->mutable_compression()->set_level(wishes.level);
   *general->mutable_values() = std::move(chunked.encoding);
   chunked.encoding = std::move(wrapped);

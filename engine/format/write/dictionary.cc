@@ -301,7 +301,8 @@ EncodedDictionary EncodeDictionaryItems(const LeafValues& items, const EncodingW
   }
   if (frame.size() >= out.buffer.size()) return out;
   pb::v21::CompressiveEncoding encoding;
-  encoding.mutable_general()->mutable_compression()->set_scheme(lz4 ? pb::v21::COMPRESSION_LZ4 : pb::v21::COMPRESSION_ZSTD);
+  encoding.mutable_general()->mutable_compression()->set_scheme(lz4 ? pb::v21::COMPRESSION_ALGORITHM_LZ4
+                                                                    : pb::v21::COMPRESSION_ALGORITHM_ZSTD);
   *encoding.mutable_general()->mutable_values() = std::move(raw.encoding);
   out.encoding = std::move(encoding);
   out.buffer = Bytes::FromString(std::move(frame));

@@ -231,7 +231,7 @@ class PageEncoder {
     if (wanted && values_.data_bytes() >= kLongText) {
       LeafValues frames = CompressEach();
       if (frames.data_bytes() < values_.data_bytes()) {
-        encoding->mutable_general()->mutable_compression()->set_scheme(pb::v21::COMPRESSION_ZSTD);
+        encoding->mutable_general()->mutable_compression()->set_scheme(pb::v21::COMPRESSION_ALGORITHM_ZSTD);
         encoding->mutable_general()->mutable_compression()->set_level(wishes_.level);
         *encoding->mutable_general()->mutable_values() = std::move(plain);
         return frames;

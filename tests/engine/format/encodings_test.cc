@@ -329,7 +329,7 @@ pb::v23::ListLayer* AddList(pb::v23::SparseStructure* out, const Encoding& posit
   *list->mutable_counts() = counts;
   list->set_num_non_empty_positions(lists);
   list->set_num_child_slots(children);
-  SetPositions(list->mutable_validity(), pb::v23::ValiditySet::NULL_POSITIONS, Nothing(), 0);
+  SetPositions(list->mutable_validity(), pb::v23::ValiditySet::SPARSE_VALIDITY_NULL_POSITIONS, Nothing(), 0);
   return list;
 }
 
@@ -348,8 +348,8 @@ std::string Text(const LayerValues& layer) {
   return text;
 }
 
-constexpr auto kNulls = pb::v23::ValiditySet::NULL_POSITIONS;
-constexpr auto kValid = pb::v23::ValiditySet::VALID_POSITIONS;
+constexpr auto kNulls = pb::v23::ValiditySet::SPARSE_VALIDITY_NULL_POSITIONS;
+constexpr auto kValid = pb::v23::ValiditySet::SPARSE_VALIDITY_VALID_POSITIONS;
 
 TEST(SparseStructureTest, SelectsRowsOfLists) {
   // Rows 0 to 9: row 2 has 2 items, row 5 has 1, row 8 has 3; row 3 is null; item 4 is null.
@@ -408,7 +408,7 @@ TEST(SparseStructureTest, HostileStructures) {
   }
   {  // without a meaning; empty layers; an empty sequence with values
     pb::v23::SparseStructure message;
-    AddValidity(&message, pb::v23::ValiditySet::MEANING_UNSPECIFIED, Nothing(), 0);
+    AddValidity(&message, pb::v23::ValiditySet::SPARSE_VALIDITY_UNSPECIFIED, Nothing(), 0);
     refused(message, 10, {});
     message.mutable_layers(0)->mutable_validity()->set_meaning(kNulls);
     EXPECT_TRUE(Loaded(message, 10, {}).ok());

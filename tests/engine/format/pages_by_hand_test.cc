@@ -251,7 +251,7 @@ TEST(FullZipByHand, BareZstdFrames) {
   zip->set_num_visible_items(3);
   zip->add_layers(pb::v21::REPDEF_ALL_VALID_ITEM);
   pb::v21::General* general = zip->mutable_value_compression()->mutable_general();
-  general->mutable_compression()->set_scheme(pb::v21::COMPRESSION_ZSTD);
+  general->mutable_compression()->set_scheme(pb::v21::COMPRESSION_ALGORITHM_ZSTD);
   *general->mutable_values() = Variable(Flat(32));
   const auto frame = [](const std::string& text) {
     std::string out(ZSTD_compressBound(text.size()), '\0');
@@ -304,7 +304,7 @@ class SparseByHand : public testing::Test {
   // Rows 1 and 3 of 5 are valid.
   SparseByHand() {
     pb::v23::ValiditySet* validity = planar_.mutable_structure()->mutable_sparse()->add_layers()->mutable_validity();
-    validity->set_meaning(pb::v23::ValiditySet::VALID_POSITIONS);
+    validity->set_meaning(pb::v23::ValiditySet::SPARSE_VALIDITY_VALID_POSITIONS);
     *validity->mutable_positions() = Flat(64);
     validity->set_num_positions(2);
   }

@@ -9,8 +9,8 @@ namespace {
 
 Result<Compression> SchemeOf(const pb::v21::General& encoding) {
   switch (encoding.compression().scheme()) {
-    case pb::v21::COMPRESSION_LZ4: return Compression::kLz4;
-    case pb::v21::COMPRESSION_ZSTD: return Compression::kZstd;
+    case pb::v21::COMPRESSION_ALGORITHM_LZ4: return Compression::kLz4;
+    case pb::v21::COMPRESSION_ALGORITHM_ZSTD: return Compression::kZstd;
     default: break;
   }
   return Status::NotSupported("compression scheme " + std::to_string(encoding.compression().scheme()) + " is not supported");
