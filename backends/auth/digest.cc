@@ -40,6 +40,13 @@ Sha256Digest HmacSha256(std::string_view key, std::string_view text) {
   return digest;
 }
 
+std::array<uint8_t, 20> Sha1(std::string_view text) {
+  std::array<uint8_t, 20> digest{};
+  unsigned int size = digest.size();
+  EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr);
+  return digest;
+}
+
 std::array<uint8_t, 16> Md5(std::string_view text) {
   std::array<uint8_t, 16> digest{};
   unsigned int size = digest.size();

@@ -23,6 +23,7 @@ using Sha256Digest = std::array<uint8_t, 32>;
 Sha256Digest Sha256(const std::vector<Bytes>& parts);
 Sha256Digest Sha256(std::string_view text);
 Sha256Digest HmacSha256(std::string_view key, std::string_view text);
+std::array<uint8_t, 20> Sha1(std::string_view text);  // names of files, nothing secret
 std::array<uint8_t, 16> Md5(std::string_view text);
 
 std::string HexEncode(std::span<const uint8_t> bytes);  // lower case

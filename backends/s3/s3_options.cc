@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "backends/auth/aws_chain.h"
+#include "backends/auth/aws_sts.h"
 #include "backends/auth/digest.h"
 
 namespace lancefs {
@@ -25,7 +27,7 @@ Status CheckBucket(const std::string& bucket) {
 class S3OptionParser {
  public:
   S3OptionParser(const std::string& bucket, const StorageOptions& options, const Environment& environment)
-      : reader_(options, environment, "aws_") {
+      : environment_(environment), reader_(options, environment, "aws_") {
     out_.bucket = bucket;
   }
 
@@ -152,29 +154,67 @@ class S3OptionParser {
     return Status::OK();
   }
 
+  // What the credential sources see: the environment, with options in the place of variables.
+  AwsContextPtr MakeContext() const {
+    AwsContextOptions context;
+    context.environment = environment_;
+    context.http = out_.client.http;
+    context.region = Get("region").value_or("");
+    static constexpr std::pair<const char*, const char*> kOverrides[] = {
+        {"profile", "AWS_PROFILE"},
+        {"metadata_endpoint", "AWS_EC2_METADATA_SERVICE_ENDPOINT"},
+        {"container_credentials_relative_uri", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"},
+        {"container_credentials_full_uri", "AWS_CONTAINER_CREDENTIALS_FULL_URI"},
+        {"container_authorization_token_file", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},
+        {"web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"},
+        {"role_arn", "AWS_ROLE_ARN"},
+        {"role_session_name", "AWS_ROLE_SESSION_NAME"},
+        {"endpoint_url_sts", "AWS_ENDPOINT_URL_STS"},
+    };
+    for (const auto& [option, variable] : kOverrides) {
+      if (const auto value = Get(option)) context.environment[variable] = *value;
+    }
+    context.imdsv1_fallback = imdsv1_fallback_;
+    return std::make_shared<const AwsContext>(std::move(context));
+  }
+
   Status ParseCredentials() {
-    if (const auto scheme = reader_.Get("aws_provider_scheme", {}); scheme && !scheme->empty() && *scheme != "token") {
-      const bool known = *scheme == "ecs" || *scheme == "irsa";
-      return known ? Status::NotSupported("the aws_provider_scheme '" + *scheme + "' is not supported by this build")
-                   : Status::InvalidArgument("the option 'aws_provider_scheme' must be token, ecs or irsa");
+    const std::string scheme = reader_.Get("aws_provider_scheme", {}).value_or("");
+    if (!scheme.empty() && scheme != "token" && scheme != "ecs" && scheme != "irsa") {
+      return Status::InvalidArgument("the option 'aws_provider_scheme' must be token, ecs or irsa");
     }
+    LANCEFS_RETURN_NOT_OK(Bool("imdsv1_fallback", &imdsv1_fallback_));
     if (out_.skip_signature) return Status::OK();
-    AwsCredentials credentials;
-    credentials.access_key_id = Get("access_key_id").value_or("");
-    credentials.secret_access_key = Get("secret_access_key").value_or("");
-    credentials.session_token = reader_.Get("aws_session_token", {"aws_token", "session_token", "token"}).value_or("");
-    if (credentials.access_key_id.empty() || credentials.secret_access_key.empty()) {
-      return Status::Unauthenticated(
-          "no S3 credentials: give aws_access_key_id and aws_secret_access_key in the environment or an options file, or "
-          "aws_skip_signature=true for a public bucket");
+    AwsCredentials keys;
+    keys.access_key_id = Get("access_key_id").value_or("");
+    keys.secret_access_key = Get("secret_access_key").value_or("");
+    keys.session_token = reader_.Get("aws_session_token", {"aws_token", "session_token", "token"}).value_or("");
+    const bool have_keys = !keys.access_key_id.empty() && !keys.secret_access_key.empty();
+    if (scheme == "token" && !have_keys) {
+      return Status::Unauthenticated("aws_provider_scheme=token needs aws_access_key_id and aws_secret_access_key");
     }
-    out_.credentials = MakeStaticAwsCredentials(std::move(credentials));
+    if (have_keys && scheme != "ecs" && scheme != "irsa") {
+      out_.credentials = MakeStaticAwsCredentials(std::move(keys));
+      return Status::OK();
+    }
+    AwsContextPtr context = MakeContext();
+    AwsSourcePtr source;
+    if (scheme.empty()) {
+      source = MakeDefaultAwsSource(context, std::make_shared<AwsInstanceMetadata>(context));
+    } else {
+      std::vector<AwsSourcePtr> only;
+      only.push_back(scheme == "ecs" ? MakeContainerSource(context) : MakeWebIdentitySource(context));
+      source = MakeSourceChain(std::move(only));
+    }
+    out_.credentials = MakeCachedAwsCredentials(std::move(source));
     return Status::OK();
   }
 
   inline static const std::vector<std::string_view> kEndpointAliases = {"aws_endpoint_url", "endpoint", "endpoint_url"};
+  const Environment& environment_;
   OptionReader reader_;
   S3Options out_;
+  bool imdsv1_fallback_ = false;
 };
 
 }  // namespace

@@ -36,8 +36,9 @@ struct S3Options {
   std::shared_ptr<AwsCredentialProvider> credentials;  // null with skip_signature
 };
 
-// Errors: kInvalidArgument (a bad value, named), kUnauthenticated (no credentials),
-// kNotSupported (S3 Express, credential schemes that this build lacks).
+// Sends nothing: credentials are looked for with the first request.
+// Errors: kInvalidArgument (a bad value, named), kUnauthenticated (aws_provider_scheme=token without
+// keys), kNotSupported (S3 Express).
 Result<S3Options> ParseS3Options(const std::string& bucket, const StorageOptions& options, const Environment& environment);
 
 }  // namespace lancefs

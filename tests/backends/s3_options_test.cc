@@ -148,12 +148,28 @@ TEST(S3Options, BadValuesAreNamedButNotShown) {
 }
 
 TEST(S3Options, RefusalsByName) {
-  EXPECT_EQ(Refused({}).code(), StatusCode::kUnauthenticated);
-  EXPECT_EQ(Refused({{"access_key_id", "AK"}}).code(), StatusCode::kUnauthenticated);
+  EXPECT_EQ(Refused({{"aws_provider_scheme", "token"}, {"access_key_id", "AK"}}).code(), StatusCode::kUnauthenticated);
   EXPECT_EQ(Refused(With({{"s3_express", "true"}})).code(), StatusCode::kNotSupported);
   EXPECT_EQ(ParseS3Options("b--usw2-az1--x-s3", kKeys, {}).status().code(), StatusCode::kNotSupported);
-  EXPECT_EQ(Refused(With({{"aws_provider_scheme", "irsa"}})).code(), StatusCode::kNotSupported);
   EXPECT_EQ(ParseS3Options("a/b", kKeys, {}).status().code(), StatusCode::kInvalidArgument);
+}
+
+// Half a key falls through to the other sources, as in the reference; nothing is sent before the first request.
+TEST(S3Options, WithoutKeysTheOtherSourcesAreAsked) {
+  const Environment nothing = {{"AWS_EC2_METADATA_DISABLED", "true"}};
+  for (const StorageOptions& options : {StorageOptions{}, StorageOptions{{"access_key_id", "AK"}}}) {
+    const auto missing = MustParse(options, nothing).credentials->Get(OpContext()).Get(OpContext());
+    EXPECT_EQ(missing.status().code(), StatusCode::kUnauthenticated);
+    EXPECT_NE(missing.status().message().find("instance metadata"), std::string::npos) << missing.status().message();
+  }
+  const auto container =
+      MustParse(With({{"aws_provider_scheme", "ecs"}}), nothing).credentials->Get(OpContext()).Get(OpContext());
+  EXPECT_NE(container.status().message().find("AWS_CONTAINER_CREDENTIALS"), std::string::npos) << "keys do not count with ecs";
+  const auto web =
+      MustParse({{"aws_provider_scheme", "irsa"}, {"role_arn", "r"}, {"web_identity_token_file", "/no/such"}}, nothing)
+          .credentials->Get(OpContext())
+          .Get(OpContext());
+  EXPECT_NE(web.status().message().find("/no/such"), std::string::npos) << web.status().message();
 }
 
 TEST(S3Options, Encryption) {

@@ -14,7 +14,7 @@ ENGINE = FORMAT | SQL | {"engine/table/", "engine/scan/", "engine/write/", "engi
 RULES = {
     "base/": (BASE, set()),
     "backends/http/": (BASE | {"backends/http/"}, {"curl"}),
-    "backends/auth/": (BASE | {"backends/auth/", "backends/http/"}, {"openssl"}),
+    "backends/auth/": (BASE | {"backends/auth/", "backends/http/", "backends/xml.h"}, {"openssl"}),
     "backends/": (BASE | {"backends/"}, set()),
     "engine/format/": (FORMAT, {"arrow", "google"}),
     "engine/sql/": (SQL, {"arrow"}),
