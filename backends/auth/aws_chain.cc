@@ -220,12 +220,6 @@ class SourceChain : public AwsCredentialSource {
 
 // ---- Cache ------------------------------------------------------------------------------------
 
-// Threads of their own: tasks of other pools wait for what they bring.
-Executor& FetchPool() {
-  static Executor* pool = MakeThreadPool(0, 16, "lancefs-cred").release();
-  return *pool;
-}
-
 class CachedAwsCredentials : public AwsCredentialProvider, public std::enable_shared_from_this<CachedAwsCredentials> {
  public:
   explicit CachedAwsCredentials(AwsSourcePtr source) : source_(std::move(source)) {}
@@ -260,7 +254,7 @@ class CachedAwsCredentials : public AwsCredentialProvider, public std::enable_sh
   void StartFetch() {  // under mutex_
     fetching_ = true;
     promise_ = Promise<AwsCredentialsPtr>();
-    FetchPool().Submit([self = shared_from_this()] {
+    AwsFetchPool().Submit([self = shared_from_this()] {
       // Not the context of who happened to ask first: others wait for the same fetch.
       self->Finish(self->source_->Fetch(OpContext().WithTimeout(kFetchTimeout)));
     });
@@ -307,6 +301,11 @@ class CachedAwsCredentials : public AwsCredentialProvider, public std::enable_sh
 };
 
 }  // namespace
+
+Executor& AwsFetchPool() {
+  static Executor* pool = MakeThreadPool(0, 16, "lancefs-cred").release();
+  return *pool;
+}
 
 AwsSourcePtr MakeEnvironmentSource(AwsContextPtr context) { return std::make_unique<EnvironmentSource>(std::move(context)); }
 

@@ -8,6 +8,7 @@
 
 #include "backends/auth/aws_metadata.h"
 #include "backends/auth/aws_profile.h"
+#include "base/executor.h"
 
 namespace lancefs {
 
@@ -29,5 +30,8 @@ AwsSourcePtr MakeDefaultAwsSource(AwsContextPtr context, std::shared_ptr<AwsInst
 // others go on with what is still valid. A failed renewal of valid credentials is ignored for the
 // moment; any other failure is remembered for a second.
 std::shared_ptr<AwsCredentialProvider> MakeCachedAwsCredentials(AwsSourcePtr source);
+
+// Threads of their own for what blocks here: tasks of the other pools wait for what they bring.
+Executor& AwsFetchPool();
 
 }  // namespace lancefs

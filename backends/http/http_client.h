@@ -45,6 +45,9 @@ struct HttpConfig {
   std::string proxy_excludes;
   std::string user_agent;
   bool randomize_addresses = true;
+  // Made for tests: "host:port:address:port" sends what is meant for the first pair to the second;
+  // the URL, the Host header and the name that the certificate must bear stay as they are.
+  std::vector<std::string> connect_to;
   size_t max_parallel = 64;  // requests in flight at one host
 };
 

@@ -39,7 +39,10 @@ HttpTransfer::HttpTransfer(std::shared_ptr<const HttpConfig> config, HttpRequest
       origin_(UrlOrigin(request_.url)),
       start_at_(request_.delay.count() > 0 ? Clock::now() + request_.delay : Clock::time_point()) {}
 
-HttpTransfer::~HttpTransfer() { curl_slist_free_all(header_list_); }
+HttpTransfer::~HttpTransfer() {
+  curl_slist_free_all(header_list_);
+  curl_slist_free_all(connect_list_);
+}
 
 void HttpTransfer::Configure(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
@@ -99,7 +102,7 @@ void HttpTransfer::SetMethod(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_SEEKDATA, this);
 }
 
-void HttpTransfer::SetConnection(CURL* easy) const {
+void HttpTransfer::SetConnection(CURL* easy) {
   const long version = config_->http2_only   ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
                        : config_->http1_only ? CURL_HTTP_VERSION_1_1
                                              : CURL_HTTP_VERSION_2TLS;
@@ -114,6 +117,8 @@ void HttpTransfer::SetConnection(CURL* easy) const {
   if (!config_->keep_idle_connections) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, config_->randomize_addresses ? 1L : 0L);
+  for (const std::string& pair : config_->connect_to) connect_list_ = curl_slist_append(connect_list_, pair.c_str());
+  if (connect_list_ != nullptr) curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_list_);
   if (!config_->proxy_url.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, config_->proxy_url.c_str());
   if (!config_->proxy_excludes.empty()) curl_easy_setopt(easy, CURLOPT_NOPROXY, config_->proxy_excludes.c_str());
   if (!config_->proxy_url.empty() && !config_->proxy_ca_certificate.empty()) {

@@ -47,7 +47,7 @@ class HttpTransfer {
   static size_t OnRead(char* to, size_t size, size_t count, void* self);
   static int OnSeek(void* self, curl_off_t offset, int origin);
   void SetMethod(CURL* easy);
-  void SetConnection(CURL* easy) const;
+  void SetConnection(CURL* easy);
   void SetTls(CURL* easy) const;
   void TakeHeader(std::string_view line);
   bool TakeBody(std::string_view data);
@@ -61,6 +61,7 @@ class HttpTransfer {
   Clock::time_point start_at_;
   Promise<HttpResponse> promise_;
   curl_slist* header_list_ = nullptr;
+  curl_slist* connect_list_ = nullptr;
   char error_text_[CURL_ERROR_SIZE] = {};
 
   HttpResponse response_;
