@@ -13,55 +13,20 @@ HTTPS with a certificate of its own, which S3_CA_FILE names (needs the openssl p
 The server binary is $LANCEFS_MINIO, .deps/bin/minio of the repository (tests/servers/
 install_minio.sh) or minio on PATH. Without one the run fails, unless LANCEFS_SKIP_S3=1.
 """
-import ctypes
 import datetime
 import hashlib
 import hmac
 import http.client
 import os
-import pathlib
-import shutil
-import signal
-import socket
 import ssl
-import subprocess
 import sys
-import tempfile
-import time
+
+from running import Folder, find_program, make_certificate, run, start, start_on_free_port, stop
 
 ACCESS_KEY = "lancefs-test-key"
 SECRET_KEY = "lancefs-test-secret"
 REGION = "us-east-1"
 BUCKET = "lancefs-test"
-
-
-def find_minio():
-    root = pathlib.Path(__file__).resolve().parents[2]
-    named = os.environ.get("LANCEFS_MINIO")
-    if named:
-        return named if os.access(named, os.X_OK) else None
-    deps = pathlib.Path(os.environ.get("LANCEFS_DEPS", root / ".deps"))
-    if os.access(deps / "bin" / "minio", os.X_OK):
-        return str(deps / "bin" / "minio")
-    return shutil.which("minio")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def make_certificate(directory):
-    """MinIO's directory of certificates, and the file to trust."""
-    certificates = directory / "certs"
-    certificates.mkdir()
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=lancefs test", "-addext", f"subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:{BUCKET}.localhost",
-         "-keyout", str(certificates / "private.key"), "-out", str(certificates / "public.crt")],
-        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return certificates
 
 
 def signed_put(port, path, certificates):
@@ -94,29 +59,7 @@ def signed_put(port, path, certificates):
         connection.close()
 
 
-def wait_for_bucket(server, port, log, certificates):
-    """Creating the bucket is the readiness check: it needs all that the tests need."""
-    end = time.monotonic() + 60
-    reason = "no answer"
-    while time.monotonic() < end:
-        if server.poll() is not None:
-            raise RuntimeError(f"MinIO ended with status {server.returncode}:\n{log.read_text()[-2000:]}")
-        try:
-            status = signed_put(port, f"/{BUCKET}", certificates)
-            if status in (200, 409):
-                return
-            reason = f"HTTP {status}"
-        except OSError as error:
-            reason = str(error)
-        time.sleep(0.05)
-    raise RuntimeError(f"MinIO was not ready in 60 s ({reason}):\n{log.read_text()[-2000:]}")
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: also when this script is killed
-
-
-def start(minio, directory, port, log, certificates):
+def launch(minio, directory, port, log, certificates):
     environment = dict(
         os.environ,
         MINIO_ROOT_USER=ACCESS_KEY,
@@ -128,29 +71,13 @@ def start(minio, directory, port, log, certificates):
         MINIO_API_ODIRECT="off",
         HOME=str(directory),
     )
-    with open(log, "wb") as out:
-        return subprocess.Popen(
-            [minio, "server", "--quiet", "--certs-dir", str(certificates or directory / "no-certs"),
-             "--address", f"127.0.0.1:{port}", str(directory / "data")],
-            env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-            preexec_fn=die_with_parent)
+    return start([minio, "server", "--quiet", "--certs-dir", str(certificates or directory / "no-certs"),
+                  "--address", f"127.0.0.1:{port}", str(directory / "data")], log, environment)
 
 
-def stop(server):
-    if server is None or server.poll() is not None:
-        return
-    server.terminate()
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
-def run(command, port, certificates):
+def variables(port, certificates):
     scheme = "https" if certificates else "http"
-    environment = dict(
-        os.environ,
+    return dict(
         S3_ENDPOINT=f"{scheme}://127.0.0.1:{port}",
         S3_VHOST_ENDPOINT=f"{scheme}://{BUCKET}.localhost:{port}",
         S3_CA_FILE=str(certificates / "public.crt") if certificates else "",
@@ -159,14 +86,6 @@ def run(command, port, certificates):
         S3_SECRET_KEY=SECRET_KEY,
         S3_REGION=REGION,
     )
-    child = subprocess.Popen(command, env=environment)
-    try:
-        status = child.wait()
-    except BaseException:
-        child.kill()
-        child.wait()
-        raise
-    return status if status >= 0 else 128 - status
 
 
 def main():
@@ -179,32 +98,24 @@ def main():
     if os.environ.get("LANCEFS_SKIP_S3") == "1":
         print("LANCEFS_SKIP_S3=1: not run", file=sys.stderr)
         return 77  # "skipped" to ctest
-    minio = find_minio()
+    minio = find_program("LANCEFS_MINIO", "minio")
     if minio is None:
         print("no MinIO binary: run tests/servers/install_minio.sh, or set LANCEFS_MINIO or LANCEFS_SKIP_S3=1", file=sys.stderr)
         return 1
-    # SIGTERM unwinds like Ctrl-C, so that the server never outlives the test.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="lancefs-minio-"))
-    (directory / "data").mkdir()
-    log = directory / "minio.log"
-    server = None
-    try:
-        certificates = make_certificate(directory) if tls else None
-        for attempt in range(3):  # another process may take the port first
-            port = free_port()
-            server = start(minio, directory, port, log, certificates)
-            try:
-                wait_for_bucket(server, port, log, certificates)
-                break
-            except RuntimeError:
-                stop(server)
-                if attempt == 2:
-                    raise
-        return run(command, port, certificates)
-    finally:
-        stop(server)
-        shutil.rmtree(directory, ignore_errors=True)
+    with Folder("minio") as directory:
+        (directory / "data").mkdir()
+        log = directory / "minio.log"
+        certificates = make_certificate(directory / "certs", f"{BUCKET}.localhost") if tls else None
+
+        def has_bucket(port):  # creating it needs all that the tests need
+            status = signed_put(port, f"/{BUCKET}", certificates)
+            return None if status in (200, 409) else f"HTTP {status}"
+
+        server, port = start_on_free_port("MinIO", lambda port: launch(minio, directory, port, log, certificates), log, has_bucket)
+        try:
+            return run(command, variables(port, certificates))
+        finally:
+            stop(server)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the wrappers in this folder share: servers on free loopback ports that end with the command that they are for."""
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEPS = pathlib.Path(os.environ.get("LANCEFS_DEPS", ROOT / ".deps"))
+
+
+def find_program(variable, name):
+    """The program that `variable` names, .deps/bin/NAME, or NAME on PATH; None without one."""
+    named = os.environ.get(variable)
+    if named:
+        return named if os.access(named, os.X_OK) else None
+    if os.access(DEPS / "bin" / name, os.X_OK):
+        return str(DEPS / "bin" / name)
+    return shutil.which(name)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def make_certificate(folder, *names):
+    """Makes private.key and public.crt (which is also what to trust) for loopback and `names`; returns their folder."""
+    folder.mkdir()
+    also = "".join(f",DNS:{name}" for name in names)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=lancefs test", "-addext", f"subjectAltName=IP:127.0.0.1,DNS:localhost{also}",
+         "-keyout", str(folder / "private.key"), "-out", str(folder / "public.crt")],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return folder
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: also when the wrapper is killed
+
+
+def start(command, log, environment=None, **options):
+    with open(log, "ab") as out:
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                preexec_fn=die_with_parent, **options)
+
+
+def wait_until_ready(name, server, log, is_ready, seconds=60):
+    """Until is_ready() returns nothing; what it returns or an OSError is why not yet."""
+    end = time.monotonic() + seconds
+    reason = "no answer"
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            raise RuntimeError(f"{name} ended with status {server.returncode}:\n{log.read_text()[-2000:]}")
+        try:
+            reason = is_ready()
+            if reason is None:
+                return
+        except OSError as error:
+            reason = str(error)
+        time.sleep(0.05)
+    raise RuntimeError(f"{name} was not ready in {seconds} s ({reason}):\n{log.read_text()[-2000:]}")
+
+
+def start_on_free_port(name, launch, log, is_ready):
+    """(server, port) of launch(port), once is_ready(port) returns nothing; another port where that one was taken meanwhile."""
+    for attempt in range(3):
+        port = free_port()
+        server = launch(port)
+        try:
+            wait_until_ready(name, server, log, lambda: is_ready(port))
+            return server, port
+        except BaseException as error:
+            stop(server)
+            if attempt == 2 or not isinstance(error, RuntimeError):
+                raise
+
+
+def stop(server):
+    if server is None or server.poll() is not None:
+        return
+    server.terminate()
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def run(command, variables):
+    """The exit status of `command`, with `variables` in its environment."""
+    child = subprocess.Popen(command, env={**os.environ, **variables})
+    try:
+        status = child.wait()
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    return status if status >= 0 else 128 - status
+
+
+class Folder:
+    """A temporary folder for a server's data; SIGTERM unwinds like Ctrl-C, so that no server outlives the test."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        # What a test's server syncs need not survive anything: in memory, where there is plenty.
+        memory = pathlib.Path("/dev/shm")
+        roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 8 << 30
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"lancefs-{self.name}-", dir=memory if roomy else None))
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
