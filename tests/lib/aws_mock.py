@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AWS around a MinIO server: every endpoint that hands out credentials, and S3 that refuses them once they have expired.
+
+The credentials come from MinIO's own STS, which therefore checks signatures and session tokens; their short life is kept here."""
+import datetime
+import http.client
+import http.server
+import json
+import re
+import ssl
+import threading
+import time
+import urllib.parse
+import xml.etree.ElementTree
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+
+HOP_HEADERS = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+WEB_TOKEN = "web-identity-token"
+POD_TOKEN = "pod-identity-token"
+ROLE = "test-role"
+XML = "{https://sts.amazonaws.com/doc/2011-06-15/}"
+ERROR = "<Error><Code>{}</Code><Message>{}</Message><RequestId>mock</RequestId></Error>"
+
+
+class Issued:
+    def __init__(self, keys, ends):
+        self.access_key, self.secret_key, self.token = keys
+        self.ends = ends
+
+
+class AwsMock:
+    """with AwsMock(place.storage_options) as mock: S3 and all else are at mock.endpoint.
+
+    Credentials live `life` seconds and say so, unless `claimed` (seconds) is what they say. `throttle` seconds pass for each GET, one
+    after the other. `issued` lists what was handed out: (source, access key); `refused` the S3 requests that came with expired ones."""
+
+    def __init__(self, storage_options, certificate=None):
+        self.root = (storage_options["aws_access_key_id"], storage_options["aws_secret_access_key"])
+        self.region = storage_options["aws_region"]
+        self.upstream = urllib.parse.urlsplit(storage_options["aws_endpoint"]).netloc
+        self.life, self.claimed, self.throttle = 3600, None, 0.0
+        self.issued, self.refused, self.requests, self.sso_token = [], [], [], "sso-token-1"
+        self.on_s3 = lambda handler, body: None
+        self._known, self._sessions = {}, set()
+        self._lock, self._throttled = threading.Lock(), threading.Lock()
+        mock = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def handle_any(self):
+                mock._serve(self)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, *_):  # a client that went away
+                pass
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def count(self, source):
+        with self._lock:
+            return sum(1 for name, _ in self.issued if name == source)
+
+    def issue(self, source):
+        """Temporary credentials of MinIO that S3 refuses after `life` seconds."""
+        body = "Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600"
+        request = botocore.awsrequest.AWSRequest("POST", f"http://{self.upstream}/", data=body)
+        request.headers["Content-Type"] = "application/x-www-form-urlencoded"
+        botocore.auth.SigV4Auth(botocore.credentials.Credentials(*self.root), "sts", self.region).add_auth(request)
+        return self._keep(source, *self._forward("POST", "/", dict(request.headers), body.encode())[::2])
+
+    def _keep(self, source, status, body):
+        assert status == 200, body
+        found = xml.etree.ElementTree.fromstring(body).find(f".//{XML}Credentials")
+        issued = Issued([found.find(XML + name).text for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")], time.time() + self.life)
+        with self._lock:
+            self._known[issued.access_key] = issued
+            self.issued.append((source, issued.access_key))
+        return issued
+
+    def _expiration(self):
+        return datetime.datetime.fromtimestamp(time.time() + (self.life if self.claimed is None else self.claimed), datetime.timezone.utc)
+
+    def _forward(self, method, path, headers, body):
+        server = http.client.HTTPConnection(self.upstream, timeout=60)
+        try:
+            server.putrequest(method, path, skip_host="Host" in headers or "host" in headers, skip_accept_encoding=True)
+            for name, value in headers.items():
+                if name.lower() not in HOP_HEADERS | {"content-length"}:
+                    server.putheader(name, value)
+            if body or method in ("PUT", "POST"):
+                server.putheader("Content-Length", str(len(body)))
+            server.endheaders(body or None)
+            answer = server.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            server.close()
+
+    # ---- Requests
+
+    def _serve(self, handler):
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        path = handler.path.partition("?")[0]
+        with self._lock:
+            self.requests.append((handler.command, handler.headers.get("Host", ""), handler.path))
+        if handler.command == "HEAD" and "Authorization" not in handler.headers and path.count("/") <= 1:
+            # The region of a bucket: named in the refusal of who has no credentials.
+            return self._answer(handler, 403, b"", [("x-amz-bucket-region", self.region)])
+        for pattern, serve in self.ENDPOINTS:
+            if re.fullmatch(pattern, f"{handler.command} {path}"):
+                return serve(self, handler, body)
+        return self._s3(handler, body)
+
+    @staticmethod
+    def _answer(handler, status, body, headers=()):
+        handler.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in HOP_HEADERS | {"content-length"}:
+                handler.send_header(name, value)
+        length = dict((n.lower(), v) for n, v in headers).get("content-length") if handler.command == "HEAD" else None
+        handler.send_header("Content-Length", length or str(len(body)))
+        handler.end_headers()
+        if handler.command != "HEAD":
+            handler.wfile.write(body)
+            handler.wfile.flush()
+
+    def _json(self, handler, value, status=200):
+        self._answer(handler, status, json.dumps(value).encode(), [("Content-Type", "application/json")])
+
+    def credentials_json(self, source):
+        issued = self.issue(source)
+        return {"AccessKeyId": issued.access_key, "SecretAccessKey": issued.secret_key, "Token": issued.token,
+                "Expiration": self._expiration().strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+    def _instance_token(self, handler, _):
+        if not handler.headers.get("x-aws-ec2-metadata-token-ttl-seconds"):
+            return self._answer(handler, 400, b"")
+        self._sessions.add(f"session-{len(self._sessions)}")
+        self._answer(handler, 200, f"session-{len(self._sessions) - 1}".encode(), [("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")])
+
+    def _instance(self, handler, _):
+        if handler.headers.get("x-aws-ec2-metadata-token") not in self._sessions:
+            return self._answer(handler, 401, b"")
+        rest = urllib.parse.unquote(handler.path).removeprefix("/latest/meta-data/")
+        if rest == "iam/security-credentials/":
+            return self._answer(handler, 200, ROLE.encode())
+        if rest == f"iam/security-credentials/{ROLE}":
+            return self._json(handler, {"Code": "Success", "Type": "AWS-HMAC", **self.credentials_json("instance")})
+        self._answer(handler, 404, b"")
+
+    def _container(self, handler, _):
+        if handler.headers.get("Authorization") != POD_TOKEN:
+            return self._answer(handler, 401, b"")
+        self._json(handler, self.credentials_json("container"))
+
+    def _sso(self, handler, _):
+        if handler.headers.get("x-amz-sso_bearer_token") != self.sso_token:
+            return self._json(handler, {"message": "no"}, 401)
+        issued = self.issue("sso")
+        self._json(handler, {"roleCredentials": {
+            "accessKeyId": issued.access_key, "secretAccessKey": issued.secret_key, "sessionToken": issued.token,
+            "expiration": int(self._expiration().timestamp() * 1000)}})
+
+    def _oidc(self, handler, body):
+        asked = json.loads(body)
+        if asked.get("grantType") != "refresh_token" or asked.get("refreshToken") != "sso-refresh":
+            return self._json(handler, {"error": "invalid_grant"}, 400)
+        self.sso_token = "sso-token-2"
+        self._json(handler, {"accessToken": self.sso_token, "expiresIn": 3600, "refreshToken": "sso-refresh", "tokenType": "Bearer"})
+
+    def _sts(self, handler, body):
+        form = dict(urllib.parse.parse_qsl(body.decode()))
+        action = form.get("Action")
+        if action == "AssumeRole":  # MinIO checks the signature
+            status, headers, answer = self._forward("POST", handler.path, dict(handler.headers.items()), body)
+            if status != 200:
+                return self._answer(handler, status, answer, headers)
+            issued = self._keep("assume-role", status, answer)
+        elif form.get("WebIdentityToken") == WEB_TOKEN and form.get("RoleArn", "").startswith("arn:") and form.get("RoleSessionName"):
+            issued = self.issue("web-identity")
+        else:
+            return self._answer(handler, 400, f"<ErrorResponse>{ERROR.format('InvalidIdentityToken', 'no')}</ErrorResponse>".encode())
+        self._answer(handler, 200, (
+            f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>'
+            f"<AccessKeyId>{issued.access_key}</AccessKeyId><SecretAccessKey>{issued.secret_key}</SecretAccessKey>"
+            f"<SessionToken>{issued.token}</SessionToken><Expiration>{self._expiration():%Y-%m-%dT%H:%M:%SZ}</Expiration>"
+            f"</Credentials></{action}Result></{action}Response>").encode(), [("Content-Type", "text/xml")])
+
+    def _s3(self, handler, body):
+        special = self.on_s3(handler, body)
+        if special is not None:
+            return self._answer(handler, *special)
+        found = re.search(r"Credential=([^/]+)/", handler.headers.get("Authorization", ""))
+        issued = self._known.get(found.group(1)) if found else None
+        if issued is not None and time.time() > issued.ends:
+            with self._lock:
+                self.refused.append(issued.access_key)
+            return self._answer(handler, 400, ERROR.format("ExpiredToken", "The provided token has expired.").encode(),
+                                [("Content-Type", "application/xml")])
+        if self.throttle and handler.command == "GET":
+            with self._throttled:
+                time.sleep(self.throttle)
+        status, headers, answer = self._forward(handler.command, handler.path, dict(handler.headers.items()), body)
+        return self._answer(handler, status, answer, headers)
+
+    ENDPOINTS = [
+        (r"PUT /latest/api/token", _instance_token),
+        (r"GET /latest/.*", _instance),
+        (r"GET /v1/credentials", _container),
+        (r"GET /federation/credentials", _sso),
+        (r"POST /token", _oidc),
+        (r"POST /", _sts),
+    ]
