@@ -6,8 +6,8 @@
 #include <random>
 
 #include "backends/s3/crc64nvme.h"
-#include "backends/s3/s3_listing.h"
-#include "backends/s3/s3_time.h"
+#include "backends/cloud/xml_listing.h"
+#include "backends/cloud/dates.h"
 #include "backends/s3/s3_writer.h"
 
 namespace lancefs {
@@ -96,7 +96,7 @@ TEST(Xml, EscapesRoundTrip) {
 }
 
 TEST(S3Listing, ReadsAPage) {
-  const auto page = ParseS3ListPage(
+  const auto page = ParseListBucketResult(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult "
       "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>"
       "<IsTruncated>true</IsTruncated><NextContinuationToken>t/+=</NextContinuationToken>"
@@ -118,7 +118,7 @@ TEST(S3Listing, ReadsAPage) {
         "<ListBucketResult><Contents><Key>k</Key><Size>-1</Size></Contents></ListBucketResult>",
         "<ListBucketResult><Contents><Key>k</Key><Size>99999999999999999999</Size></Contents></ListBucketResult>",
         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"}) {
-    EXPECT_EQ(ParseS3ListPage(bad).status().code(), StatusCode::kCorruption) << bad;
+    EXPECT_EQ(ParseListBucketResult(bad).status().code(), StatusCode::kCorruption) << bad;
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two date forms of S3 answers, as nanoseconds since the epoch.
+// The date forms of cloud stores' answers, as nanoseconds since the epoch.
 //
 // Thread safety: pure functions.
 #pragma once

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backends/s3/s3_time.h"
+#include "backends/cloud/dates.h"
 
 #include <time.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backends/s3/s3_listing.h"
+#include "backends/cloud/xml_listing.h"
 
 #include <charconv>
 
-#include "backends/s3/s3_time.h"
+#include "backends/cloud/dates.h"
 #include "backends/xml.h"
 
 namespace lancefs {
@@ -24,10 +24,10 @@ Result<ObjectMeta> ParseContents(const XmlElement& contents) {
 
 }  // namespace
 
-Result<S3ListPage> ParseS3ListPage(std::string_view xml) {
+Result<ListPage> ParseListBucketResult(std::string_view xml) {
   LANCEFS_ASSIGN_OR_RETURN(const XmlElement root, ParseXml(xml));
   if (root.name != "ListBucketResult") return Status::Corruption("a listing starts with <" + root.name + ">");
-  S3ListPage page;
+  ListPage page;
   page.objects.reserve(root.children.size());
   for (const XmlElement& child : root.children) {
     if (child.name == "Contents") {
