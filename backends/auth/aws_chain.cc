@@ -6,19 +6,13 @@
 #include "backends/auth/aws_process.h"
 #include "backends/auth/aws_sso.h"
 #include "backends/auth/aws_sts.h"
-#include "base/executor.h"
+#include "backends/auth/credential_cache.h"
 
 namespace lancefs {
 namespace {
 
-using Clock = std::chrono::system_clock;
-using Steady = std::chrono::steady_clock;
-
 constexpr auto kProcessTimeout = std::chrono::seconds(60);
-constexpr auto kFetchTimeout = std::chrono::seconds(100);
 constexpr auto kRenewAhead = std::chrono::seconds(60);
-constexpr auto kMustWait = std::chrono::seconds(5);
-constexpr auto kAfterFailure = std::chrono::seconds(1);
 
 class EnvironmentSource : public AwsCredentialSource {
  public:
@@ -220,92 +214,19 @@ class SourceChain : public AwsCredentialSource {
 
 // ---- Cache ------------------------------------------------------------------------------------
 
-class CachedAwsCredentials : public AwsCredentialProvider, public std::enable_shared_from_this<CachedAwsCredentials> {
+class CachedAwsCredentials : public AwsCredentialProvider {
  public:
-  explicit CachedAwsCredentials(AwsSourcePtr source) : source_(std::move(source)) {}
-
-  Future<AwsCredentialsPtr> Get(const OpContext&) override {
-    std::lock_guard lock(mutex_);
-    const bool rest = Steady::now() < not_before_;
-    if (current_ != nullptr && !refused_) {
-      if (!current_->expires) return Future<AwsCredentialsPtr>::Ready(current_);
-      const auto left = *current_->expires - Clock::now();
-      if (left > renew_ahead_) return Future<AwsCredentialsPtr>::Ready(current_);
-      if (left > must_wait_ || (rest && left > Clock::duration(0))) {
-        if (!fetching_ && !rest) StartFetch();
-        return Future<AwsCredentialsPtr>::Ready(current_);
-      }
-    }
-    if (!fetching_ && rest && !failure_.ok()) return Future<AwsCredentialsPtr>::Ready(failure_);
-    if (!fetching_) StartFetch();
-    return promise_.future();
-  }
-
-  bool Invalidate(const AwsCredentialsPtr& credentials) override {
-    std::lock_guard lock(mutex_);
-    if (current_ != credentials) return true;  // there are others already, or on their way
-    // What was fetched just now would come again.
-    if (Steady::now() - fetched_ < kAfterFailure) return false;
-    refused_ = true;
-    return true;
-  }
+  explicit CachedAwsCredentials(std::shared_ptr<AwsCredentialSource> source)
+      : cache_(std::make_shared<CredentialCache<AwsCredentials>>([source](const OpContext& ctx) { return source->Fetch(ctx); },
+                                                                 [](const AwsCredentials&) { return kRenewAhead; })) {}
+  Future<AwsCredentialsPtr> Get(const OpContext&) override { return cache_->Get(); }
+  bool Invalidate(const AwsCredentialsPtr& credentials) override { return cache_->Invalidate(credentials); }
 
  private:
-  void StartFetch() {  // under mutex_
-    fetching_ = true;
-    promise_ = Promise<AwsCredentialsPtr>();
-    AwsFetchPool().Submit([self = shared_from_this()] {
-      // Not the context of who happened to ask first: others wait for the same fetch.
-      self->Finish(self->source_->Fetch(OpContext().WithTimeout(kFetchTimeout)));
-    });
-  }
-
-  void Finish(Result<AwsCredentials> fetched) {
-    std::unique_lock lock(mutex_);
-    fetching_ = false;
-    const auto now = Clock::now();
-    Result<AwsCredentialsPtr> result = AwsCredentialsPtr();
-    if (fetched.ok()) {
-      current_ = std::make_shared<const AwsCredentials>(*std::move(fetched));
-      fetched_ = Steady::now();
-      not_before_ = {};
-      failure_ = Status::OK();
-      refused_ = false;
-      // What lives shortly is renewed after half of its life, not with every request.
-      const auto life = current_->expires ? *current_->expires - now : Clock::duration(0);
-      renew_ahead_ = std::min<Clock::duration>(kRenewAhead, life / 2);
-      must_wait_ = std::min<Clock::duration>(kMustWait, life / 8);
-      result = current_;
-    } else {
-      not_before_ = Steady::now() + kAfterFailure;
-      failure_ = fetched.status();
-      const bool valid = current_ != nullptr && !refused_ && (!current_->expires || *current_->expires > now);
-      result = valid ? Result<AwsCredentialsPtr>(current_) : Result<AwsCredentialsPtr>(failure_);
-    }
-    const Promise<AwsCredentialsPtr> promise = promise_;
-    lock.unlock();
-    promise.Set(std::move(result));
-  }
-
-  const AwsSourcePtr source_;
-  std::mutex mutex_;
-  AwsCredentialsPtr current_;  // guarded by mutex_, like all below
-  bool refused_ = false;       // by the store: the next Get waits for others
-  bool fetching_ = false;
-  Promise<AwsCredentialsPtr> promise_;
-  Status failure_;
-  Steady::time_point fetched_{};
-  Steady::time_point not_before_{};
-  Clock::duration renew_ahead_{};
-  Clock::duration must_wait_{};
+  const std::shared_ptr<CredentialCache<AwsCredentials>> cache_;
 };
 
 }  // namespace
-
-Executor& AwsFetchPool() {
-  static Executor* pool = MakeThreadPool(0, 16, "lancefs-cred").release();
-  return *pool;
-}
 
 AwsSourcePtr MakeEnvironmentSource(AwsContextPtr context) { return std::make_unique<EnvironmentSource>(std::move(context)); }
 
@@ -326,7 +247,7 @@ AwsSourcePtr MakeDefaultAwsSource(AwsContextPtr context, std::shared_ptr<AwsInst
 }
 
 std::shared_ptr<AwsCredentialProvider> MakeCachedAwsCredentials(AwsSourcePtr source) {
-  return std::make_shared<CachedAwsCredentials>(std::move(source));
+  return std::make_shared<CachedAwsCredentials>(std::shared_ptr<AwsCredentialSource>(std::move(source)));
 }
 
 }  // namespace lancefs

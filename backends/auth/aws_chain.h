@@ -8,7 +8,6 @@
 
 #include "backends/auth/aws_metadata.h"
 #include "backends/auth/aws_profile.h"
-#include "base/executor.h"
 
 namespace lancefs {
 
@@ -26,12 +25,7 @@ AwsSourcePtr MakeSourceChain(std::vector<AwsSourcePtr> sources);
 // Environment, profile, web identity, container, instance metadata: the order of the AWS SDKs.
 AwsSourcePtr MakeDefaultAwsSource(AwsContextPtr context, std::shared_ptr<AwsInstanceMetadata> metadata);
 
-// Fetches once and keeps the result until 60 seconds before it expires; one fetch at a time, while
-// others go on with what is still valid. A failed renewal of valid credentials is ignored for the
-// moment; any other failure is remembered for a second.
+// Keeps what the source brings until 60 seconds before it expires (see credential_cache.h).
 std::shared_ptr<AwsCredentialProvider> MakeCachedAwsCredentials(AwsSourcePtr source);
-
-// Threads of their own for what blocks here: tasks of the other pools wait for what they bring.
-Executor& AwsFetchPool();
 
 }  // namespace lancefs

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/auth/auth_io.h"
 #include "backends/auth/credentials.h"
 #include "backends/http/http_client.h"
 
@@ -70,21 +71,6 @@ class AwsCredentialSource {
 };
 using AwsSourcePtr = std::unique_ptr<AwsCredentialSource>;
 
-// Sends and waits; another attempt after a 5xx, 429 or a lost connection, up to `attempts`.
-// Errors: kUnavailable when there was no answer; a status is the caller's to judge.
-Result<HttpResponse> SendAndWait(const HttpClient& client, const HttpRequest& request, int attempts, const OpContext& ctx);
-
-// At most `limit` bytes of a file. Errors: kNotFound, kIoError, kTooLarge.
-Result<std::string> ReadSmallFile(const std::string& path, size_t limit = 1 << 20);
-
-std::string_view TrimSpace(std::string_view text);
-bool IsTrue(const std::string& text);  // "true" in any case
-
-// "2019-11-14T04:05:45Z", with a fraction, an offset (+01:00) or "UTC" instead of Z.
-std::optional<std::chrono::system_clock::time_point> ParseTimestamp(std::string_view text);
-std::string FormatTimestamp(std::chrono::system_clock::time_point time);
-
-bool IsHttpUrl(std::string_view url);
 // "amazonaws.com", or that of another partition.
 std::string AwsDnsSuffix(std::string_view region);
 // Letters, digits and dashes: what may become part of a host name.

@@ -23,7 +23,7 @@ class RegionProvider : public AwsRegionProvider, public std::enable_shared_from_
     if (!searching_) {
       searching_ = true;
       promise_ = Promise<std::string>();
-      AwsFetchPool().Submit([self = shared_from_this()] { self->Finish(self->Search(OpContext().WithTimeout(kTimeout))); });
+      FetchPool().Submit([self = shared_from_this()] { self->Finish(self->Search(OpContext().WithTimeout(kTimeout))); });
     }
     return promise_.future();
   }

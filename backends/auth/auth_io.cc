@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/auth/auth_io.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+
+namespace lancefs {
+namespace {
+
+using std::chrono::milliseconds;
+
+bool Digits(std::string_view text, size_t at, size_t count, int* value) {
+  if (text.size() < at + count) return false;
+  *value = 0;
+  for (size_t i = at; i < at + count; ++i) {
+    if (text[i] < '0' || text[i] > '9') return false;
+    *value = *value * 10 + (text[i] - '0');
+  }
+  return true;
+}
+
+// The seconds east of UTC that the end of a timestamp names.
+std::optional<int> ZoneSeconds(std::string_view zone) {
+  if (zone == "Z" || zone == "z" || zone == "UTC") return 0;
+  int hours = 0;
+  int minutes = 0;
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return std::nullopt;
+  if (!Digits(zone, 1, 2, &hours) || !Digits(zone, 4, 2, &minutes)) return std::nullopt;
+  const int seconds = hours * 3600 + minutes * 60;
+  return zone[0] == '-' ? -seconds : seconds;
+}
+
+}  // namespace
+
+Executor& FetchPool() {
+  static Executor* pool = MakeThreadPool(0, 16, "lancefs-cred").release();
+  return *pool;
+}
+
+HttpConfig TokenServiceConfig(HttpConfig config) {
+  config.allow_http = true;  // a setting of the user's names the endpoint; without one it is https
+  if (config.timeout.count() == 0) config.timeout = milliseconds(30000);
+  return config;
+}
+
+HttpConfig LocalEndpointConfig(HttpConfig config, milliseconds connect, milliseconds whole) {
+  config.allow_http = true;
+  config.connect_timeout = connect;
+  config.timeout = whole;
+  config.proxy_url.clear();
+  config.proxy_excludes.assign(1, '*');  // nor one that the environment names
+  return config;
+}
+
+Result<HttpResponse> SendAndWait(const HttpClient& client, const HttpRequest& request, int attempts, const OpContext& ctx) {
+  milliseconds pause(100);
+  for (int attempt = 1;; ++attempt) {
+    HttpRequest copy = request;
+    copy.max_body = 1 << 20;
+    if (attempt > 1) {
+      copy.delay = pause;
+      pause *= 2;
+    }
+    LANCEFS_ASSIGN_OR_RETURN(HttpResponse response, client.Send(std::move(copy), ctx).Get(ctx));
+    const bool last = attempt >= attempts;
+    if (response.failure == HttpFailure::kNone) {
+      if (last || (response.status < 500 && response.status != 429)) return std::move(response);
+      continue;
+    }
+    // What is not there after the time to connect will not be there after four times that either.
+    if (last || response.failure == HttpFailure::kTimeout || response.failure == HttpFailure::kProtocol ||
+        response.failure == HttpFailure::kConnect) {
+      return Status::Unavailable("no answer from " + UrlOrigin(request.url) + ": " + response.failure_text);
+    }
+  }
+}
+
+Result<std::string> ReadSmallFile(const std::string& path, size_t limit) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                   [](FILE* f) { return f ? std::fclose(f) : 0; });
+  if (file == nullptr) {
+    const int error = errno;
+    const std::string text = "cannot read '" + path + "': " + std::generic_category().message(error);
+    return error == ENOENT || error == ENOTDIR ? Status::NotFound(text) : Status::IoError(text);
+  }
+  std::string content;
+  char buffer[16384];
+  while (true) {
+    const size_t count = std::fread(buffer, 1, sizeof(buffer), file.get());
+    content.append(buffer, count);
+    if (content.size() > limit) return Status::TooLarge("'" + path + "' is longer than " + std::to_string(limit) + " bytes");
+    if (count < sizeof(buffer)) break;
+  }
+  if (std::ferror(file.get()) != 0) return Status::IoError("cannot read '" + path + "'");
+  return content;
+}
+
+std::string_view TrimSpace(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+bool IsTrue(const std::string& text) {
+  std::string lower = text;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return lower == "true";
+}
+
+std::optional<std::chrono::system_clock::time_point> ParseTimestamp(std::string_view text) {
+  std::tm tm{};
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ')) return std::nullopt;
+  if (text[13] != ':' || text[16] != ':') return std::nullopt;
+  if (!Digits(text, 0, 4, &tm.tm_year) || !Digits(text, 5, 2, &tm.tm_mon) || !Digits(text, 8, 2, &tm.tm_mday))
+    return std::nullopt;
+  if (!Digits(text, 11, 2, &tm.tm_hour) || !Digits(text, 14, 2, &tm.tm_min) || !Digits(text, 17, 2, &tm.tm_sec))
+    return std::nullopt;
+  if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
+      tm.tm_sec > 60) {
+    return std::nullopt;
+  }
+  std::string_view rest = text.substr(19);
+  if (rest[0] == '.') {
+    size_t end = 1;
+    while (end < rest.size() && std::isdigit(static_cast<unsigned char>(rest[end]))) ++end;
+    rest.remove_prefix(end);
+  }
+  const std::optional<int> zone = ZoneSeconds(rest);
+  if (!zone) return std::nullopt;
+  tm.tm_year -= 1900;
+  tm.tm_mon -= 1;
+  return std::chrono::system_clock::from_time_t(::timegm(&tm) - *zone);
+}
+
+std::string FormatTimestamp(std::chrono::system_clock::time_point time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm tm{};
+  ::gmtime_r(&seconds, &tm);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+  return text;
+}
+
+bool IsHttpUrl(std::string_view url) { return url.starts_with("http://") || url.starts_with("https://"); }
+
+}  // namespace lancefs
