@@ -101,9 +101,15 @@ Result<std::vector<PagePart>> SplitByPages(const std::shared_ptr<LanceFile>& fil
                                            uint32_t column, const RowSelection& rows) {
   std::vector<PagePart> parts;
   if (rows.empty()) return parts;
-  if (rows.back().end > info->num_rows) {
-    return Status::Corruption("data file " + file->path() + ", column " + std::to_string(column) + ": rows up to " +
-                              std::to_string(rows.back().end) + " are wanted but it has " + std::to_string(info->num_rows));
+  // The items of lists come from offsets that a broken file may have in any order.
+  uint64_t last = 0;
+  for (const RowRange& range : rows) {
+    if (range.start < last || range.end < range.start || range.end > info->num_rows) {
+      return Status::Corruption("data file " + file->path() + ", column " + std::to_string(column) + ": rows " +
+                                std::to_string(range.start) + " to " + std::to_string(range.end) + " are wanted behind row " +
+                                std::to_string(last) + " of " + std::to_string(info->num_rows));
+    }
+    last = range.end;
   }
   const std::vector<PageInfo>& pages = info->pages;
   const auto after = std::upper_bound(pages.begin(), pages.end(), rows[0].start,
