@@ -102,13 +102,16 @@ Result<std::vector<PagePart>> SplitByPages(const std::shared_ptr<LanceFile>& fil
   std::vector<PagePart> parts;
   if (rows.empty()) return parts;
   // The items of lists come from offsets that a broken file may have in any order.
+  const std::string where = "data file " + file->path() + ", column " + std::to_string(column);
   uint64_t last = 0;
   for (const RowRange& range : rows) {
-    if (range.start < last || range.end < range.start || range.end > info->num_rows) {
-      return Status::Corruption("data file " + file->path() + ", column " + std::to_string(column) + ": rows " +
-                                std::to_string(range.start) + " to " + std::to_string(range.end) + " are wanted behind row " +
-                                std::to_string(last) + " of " + std::to_string(info->num_rows));
+    if (range.end > info->num_rows) {
+      return Status::Corruption(where + ": rows up to " + std::to_string(range.end) + " are wanted but it has " +
+                                std::to_string(info->num_rows));
     }
+    if (range.start < last || range.end < range.start)
+      return Status::Corruption(where + ": rows " + std::to_string(range.start) + " to " + std::to_string(range.end) +
+                                " are wanted behind row " + std::to_string(last));
     last = range.end;
   }
   const std::vector<PageInfo>& pages = info->pages;
