@@ -123,6 +123,7 @@ uint64_t FaultStore::calls(StoreCall call) const { return plan_->calls(call); }
 
 const StoreTraits& FaultStore::traits() const { return inner_->traits(); }
 std::string FaultStore::name() const { return inner_->name(); }
+const CommitCoordination* FaultStore::coordination() const { return inner_->coordination(); }
 
 Future<std::vector<Bytes>> FaultStore::ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
                                                        const OpContext& ctx) {
@@ -187,6 +188,13 @@ Result<std::unique_ptr<ObjectWriter>> FaultStore::OpenWriter(const std::string& 
   LANCEFS_RETURN_NOT_OK(effect.fail);
   LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<ObjectWriter> writer, inner_->OpenWriter(path, ctx));
   return std::unique_ptr<ObjectWriter>(new FaultWriter(std::move(writer), plan_));
+}
+
+Status FaultStore::Copy(const std::string& from, const std::string& to, const OpContext& ctx) {
+  const Plan::Effect effect = plan_->Begin(StoreCall::kCopy, ctx);
+  LANCEFS_RETURN_NOT_OK(effect.fail);
+  LANCEFS_RETURN_NOT_OK(inner_->Copy(from, to, ctx));
+  return effect.lose_reply ? Lost("copy " + from) : Status::OK();
 }
 
 Status FaultStore::Delete(const std::string& path, const OpContext& ctx) {

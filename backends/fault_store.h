@@ -25,6 +25,7 @@ enum class StoreCall {
   kOpenWriter,
   kWrite,
   kFinish,
+  kCopy,
   kDelete
 };
 
@@ -34,7 +35,7 @@ class FaultStore : public ObjectStore {
 
   // Calls of a kind are counted from 1. The faults hit the calls nth, nth + 1, ... nth + times - 1.
   void Fail(StoreCall call, uint64_t nth, Status status, uint64_t times = 1);
-  // The call is applied, but answers kUnknownOutcome. For kPut, kPutIfAbsent, kFinish, kDelete.
+  // The call is applied, but answers kUnknownOutcome. For kPut, kPutIfAbsent, kFinish, kCopy, kDelete.
   void LoseReply(StoreCall call, uint64_t nth, uint64_t times = 1);
   // kReadAll and kReadTail return only the first `keep` bytes; kReadRanges of each range.
   void Truncate(StoreCall call, uint64_t nth, uint64_t keep, uint64_t times = 1);
@@ -45,6 +46,7 @@ class FaultStore : public ObjectStore {
 
   const StoreTraits& traits() const override;
   std::string name() const override;
+  const CommitCoordination* coordination() const override;
   Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
                                              const OpContext& ctx) override;
   Result<Bytes> ReadAll(const std::string& path, const OpContext& ctx) override;
@@ -54,6 +56,7 @@ class FaultStore : public ObjectStore {
   Status Put(const std::string& path, Bytes bytes, const OpContext& ctx) override;
   Result<PutOutcome> PutIfAbsent(const std::string& path, Bytes bytes, const OpContext& ctx) override;
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& path, const OpContext& ctx) override;
+  Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override;
   Status Delete(const std::string& path, const OpContext& ctx) override;
 
   class Plan;

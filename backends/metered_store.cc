@@ -65,6 +65,7 @@ class MeteredStore : public ObjectStore {
 
   const StoreTraits& traits() const override { return inner_->traits(); }
   std::string name() const override { return inner_->name(); }
+  const CommitCoordination* coordination() const override { return inner_->coordination(); }
 
   Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
                                              const OpContext& ctx) override {
@@ -114,6 +115,10 @@ class MeteredStore : public ObjectStore {
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& path, const OpContext& ctx) override {
     LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<ObjectWriter> writer, inner_->OpenWriter(path, ctx));
     return std::unique_ptr<ObjectWriter>(new MeteredWriter(std::move(writer), counters_));
+  }
+  Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
+    counters_->Count(counters_->put);
+    return inner_->Copy(from, to, ctx);
   }
   Status Delete(const std::string& path, const OpContext& ctx) override {
     counters_->Count(counters_->remove);

@@ -6,6 +6,11 @@
 
 namespace lancefs {
 
+Status ObjectStore::Copy(const std::string& from, const std::string& to, const OpContext& ctx) {
+  LANCEFS_ASSIGN_OR_RETURN(Bytes bytes, ReadAll(from, ctx));
+  return Put(to, std::move(bytes), ctx);
+}
+
 RangePlan PlanRanges(const std::vector<ByteRange>& wanted, uint64_t gap, uint64_t max_request) {
   RangePlan plan;
   plan.pieces.resize(wanted.size());

@@ -91,6 +91,8 @@ struct StoreTraits {
   uint64_t tail_guess = 64 * 1024;
 };
 
+struct CommitCoordination;  // backends/coordination.h
+
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -98,6 +100,8 @@ class ObjectStore {
   virtual const StoreTraits& traits() const = 0;
   // For messages: "s3://bucket" or "/path"; no secrets.
   virtual std::string name() const = 0;
+  // How commits here find an order; null = by PutIfAbsent. Decorators give their inner store's.
+  virtual const CommitCoordination* coordination() const { return nullptr; }
 
   // Reads all ranges in parallel, coalescing near ones; result i belongs to ranges[i] and has
   // exactly its length. Ranges of length 0 cost nothing.
@@ -122,6 +126,8 @@ class ObjectStore {
   // Errors: kUnknownOutcome (or kUnavailable, kIoError) when the answer was lost: the caller must read back.
   virtual Result<PutOutcome> PutIfAbsent(const std::string& path, Bytes bytes, const OpContext& ctx) = 0;
   virtual Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& path, const OpContext& ctx) = 0;
+  // Copies inside the store, atomically like Put; the default reads and writes. Errors: kNotFound.
+  virtual Status Copy(const std::string& from, const std::string& to, const OpContext& ctx);
   // A missing object is OK.
   virtual Status Delete(const std::string& path, const OpContext& ctx) = 0;
 };

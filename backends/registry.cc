@@ -3,11 +3,15 @@
 
 #include <mutex>
 
+#include "backends/coordination.h"
+#include "backends/dynamodb/manifest_list.h"
 #include "backends/local_store.h"
+#include "backends/lock_program.h"
 #include "backends/memory_store.h"
 #include "backends/metered_store.h"
 #include "backends/s3/s3_options.h"
 #include "backends/s3/s3_store.h"
+#include "backends/store_options.h"
 #include "base/uri.h"
 
 namespace lancefs {
@@ -30,14 +34,73 @@ Result<OpenedStore> OpenS3(const Uri& uri, const StorageOptions& options) {
   return OpenedStore{MakeS3Store(std::move(parsed)), uri.path, uri.ToString()};
 }
 
-}  // namespace
+// Where the table of s3+ddb:// is asked; the credentials, the region and the client options are the bucket's.
+Result<DynamoDbOptions> DynamoDbFor(const S3Options& s3, const StorageOptions& options, const Environment& environment) {
+  DynamoDbOptions out;
+  out.region = s3.region;
+  out.http = s3.client.http;
+  out.credentials = s3.credentials;
+  if (out.credentials == nullptr)
+    return Status::InvalidArgument("s3+ddb:// needs credentials for its DynamoDB table: unset aws_skip_signature");
+  const OptionReader reader(options, environment, "aws_");
+  auto endpoint = reader.Get("dynamodb_endpoint", {});
+  if (endpoint) out.endpoint = *endpoint;
+  const std::string_view text = out.endpoint;
+  if (!text.empty() && !text.starts_with("http://") && !text.starts_with("https://"))
+    return Status::InvalidArgument("the option 'dynamodb_endpoint' must start with http:// or https://");
+  if (text.find_first_of("?#@ ") != std::string_view::npos)
+    return Status::InvalidArgument("the option 'dynamodb_endpoint' must be a plain URL without user, query or fragment");
+  return out;
+}
 
-Result<OpenedStore> OpenStore(const std::string& uri, const StorageOptions& options) {
-  LANCEFS_ASSIGN_OR_RETURN(Uri parsed, ParseUri(uri));
+Result<OpenedStore> OpenS3WithDynamoDb(const Uri& uri, const StorageOptions& options) {
+  LANCEFS_ASSIGN_OR_RETURN(const std::string table, ParseManifestTable(uri.query));
+  const Environment environment = ProcessEnvironment();
+  LANCEFS_ASSIGN_OR_RETURN(S3Options parsed, ParseS3Options(uri.authority, options, environment));
+  LANCEFS_ASSIGN_OR_RETURN(DynamoDbOptions dynamodb, DynamoDbFor(parsed, options, environment));
+  CommitCoordination coordination;
+  coordination.manifests = MakeDynamoDbManifestList(std::make_shared<DynamoDbClient>(std::move(dynamodb)), table);
+  return OpenedStore{MakeCoordinatedStore(MakeS3Store(std::move(parsed)), std::move(coordination)), uri.path, uri.ToString()};
+}
+
+Result<OpenedStore> OpenParsed(const Uri& parsed, const StorageOptions& options) {
   if (parsed.scheme == "file") return OpenedStore{MakeMeteredStore(MakeLocalStore(parsed.path)), "", parsed.path};
   if (parsed.scheme == "memory") return OpenedStore{SharedMemoryStore(parsed.authority), parsed.path, parsed.ToString()};
   if (parsed.scheme == "s3") return OpenS3(parsed, options);
+  if (parsed.scheme == "s3+ddb") return OpenS3WithDynamoDb(parsed, options);
   return Status::NotSupported("the scheme '" + parsed.scheme + "' is not supported by this build");
+}
+
+// Commits under a lock that a program of the user's keeps, if one is named.
+Result<OpenedStore> WithLock(OpenedStore opened, const Uri& uri, const StorageOptions& options) {
+  const Environment environment = ProcessEnvironment();
+  const OptionReader reader(options, environment, "lancefs_");
+  const auto program = reader.Get("lancefs_commit_lock", {"commit_lock", "commit-lock"});
+  if (!program || program->empty()) return opened;
+  if (uri.scheme == "s3+ddb")
+    return Status::InvalidArgument("s3+ddb:// has its own way to commit; the option 'commit-lock' is for others");
+  if (program->find('/') != std::string::npos && !program->starts_with('/'))
+    return Status::InvalidArgument("the option 'commit-lock' must be an absolute path or a name on PATH, not '" + *program + "'");
+  LockProgram lock;
+  lock.program = *program;
+  lock.root = uri.scheme == "file" ? uri.path : uri.scheme + "://" + uri.authority;
+  if (const auto timeout = reader.Get("lancefs_commit_lock_timeout", {"commit_lock_timeout", "commit-lock-timeout"})) {
+    LANCEFS_ASSIGN_OR_RETURN(lock.timeout, ParseDuration("commit-lock-timeout", *timeout));
+    if (lock.timeout < std::chrono::seconds(30))
+      return Status::InvalidArgument("the option 'commit-lock-timeout' must be at least 30s");
+  }
+  CommitCoordination coordination;
+  coordination.lock = MakeLockProgram(std::move(lock));
+  opened.store = MakeCoordinatedStore(std::move(opened.store), std::move(coordination));
+  return opened;
+}
+
+}  // namespace
+
+Result<OpenedStore> OpenStore(const std::string& uri, const StorageOptions& options) {
+  LANCEFS_ASSIGN_OR_RETURN(const Uri parsed, ParseUri(uri));
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenParsed(parsed, options));
+  return WithLock(std::move(opened), parsed, options);
 }
 
 }  // namespace lancefs

@@ -35,6 +35,7 @@ class RetryStore : public ObjectStore {
 
   const StoreTraits& traits() const override { return inner_->traits(); }
   std::string name() const override { return inner_->name(); }
+  const CommitCoordination* coordination() const override { return inner_->coordination(); }
 
   Future<std::vector<Bytes>> ReadRangesAsync(const std::string& path, std::vector<ByteRange> ranges,
                                              const OpContext& ctx) override {
@@ -63,6 +64,9 @@ class RetryStore : public ObjectStore {
   }
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& path, const OpContext& ctx) override {
     return Try(ctx, [&] { return inner_->OpenWriter(path, ctx); });
+  }
+  Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
+    return Try(ctx, [&] { return inner_->Copy(from, to, ctx); });
   }
   Status Delete(const std::string& path, const OpContext& ctx) override {
     return Try(ctx, [&] { return inner_->Delete(path, ctx); });

@@ -38,6 +38,18 @@ std::string Uri::ToString() const {
   return scheme + "://" + authority + "/" + PercentEncode(path, "/=+@,:!$&'()*;") + (query.empty() ? "" : "?" + query);
 }
 
+size_t QueryStart(std::string_view uri) {
+  const size_t scheme = uri.find("://");
+  return scheme == std::string_view::npos || uri.starts_with('/') ? uri.size() : std::min(uri.find('?'), uri.size());
+}
+
+std::string ChildUri(std::string_view uri, std::string_view name) {
+  const size_t end = QueryStart(uri);
+  std::string out(uri.substr(0, end));
+  if (!out.ends_with('/')) out += '/';
+  return out.append(name).append(uri.substr(end));
+}
+
 Result<std::string> PercentDecode(std::string_view text) {
   std::string out;
   out.reserve(text.size());

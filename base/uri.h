@@ -23,6 +23,11 @@ struct Uri {
 // path segment inside a cloud key.
 Result<Uri> ParseUri(std::string_view text);
 
+// Where the query of a normalised URI begins, or its length; local paths have none.
+size_t QueryStart(std::string_view uri);
+// The URI of `name` in the directory `uri`, with the same query.
+std::string ChildUri(std::string_view uri, std::string_view name);
+
 // Decodes %XX once. Errors: kInvalidArgument naming the position of a malformed escape.
 Result<std::string> PercentDecode(std::string_view text);
 // Encodes every byte but A-Z a-z 0-9 - _ . ~ and those in `keep`.

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "base/uri.h"
 #include "fs/errno_map.h"
 #include "fs/tree.h"
 
@@ -37,7 +38,8 @@ uint32_t FinalMode(uint32_t mode, const Caller& caller) { return mode & 07777 & 
 
 Result<std::shared_ptr<Filesystem>> Filesystem::Make(FilesystemOptions options, const OpContext& ctx) {
   // A name that says "table" is opened at once: asking first would cost a round trip, and the open fails as clearly.
-  bool is_dataset = !options.is_database && (options.uri.ends_with(".lance") || options.uri.ends_with(".lance/"));
+  const std::string_view place = std::string_view(options.uri).substr(0, QueryStart(options.uri));
+  bool is_dataset = !options.is_database && (place.ends_with(".lance") || place.ends_with(".lance/"));
   if (!is_dataset) {
     LANCEFS_ASSIGN_OR_RETURN(is_dataset, IsDataset(*options.store, options.path, ctx));
   }

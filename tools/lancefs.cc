@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <sstream>
 
 #include "base/lancefs_version.h"
@@ -36,6 +37,14 @@ std::vector<std::string> SplitCommas(const std::vector<std::string>& items) {
 void AddShared(CLI::App* command, GlobalOptions* global) {
   command->add_option("-o", global->mount_options, "options, separated by commas (mount(8) style)");
   command->add_option("--storage-option", global->storage_options, "an object-store option key=value (repeatable; no secrets)");
+  command->add_option_function<std::string>(
+      "--commit-lock",
+      [global](const std::string& program) {
+        // The mount's working directory is another one later.
+        const bool named = program.find('/') == std::string::npos;
+        global->storage_options.push_back("commit_lock=" + (named ? program : std::filesystem::absolute(program).string()));
+      },
+      "a program that keeps a lock for each commit, for stores without conditional puts");
   command->add_option("--options-file", global->options_file, "a file of 'key = value' lines, mode 0600; secrets go here");
   command->add_option("--log-level", global->log_level, "debug, info, warn or error");
   command->add_option("--log-file", global->log_file, "write the log to this file");

@@ -10,6 +10,7 @@
 #include "backends/cloud/xml_listing.h"
 #include "backends/s3/s3_client.h"
 #include "backends/s3/s3_writer.h"
+#include "base/uri.h"
 
 namespace lancefs {
 namespace {
@@ -19,6 +20,24 @@ constexpr size_t kMaxPage = 1000;
 class S3Store : public CloudStore {
  public:
   explicit S3Store(std::shared_ptr<S3Client> client) : CloudStore(client, StoreTraits()), s3_(std::move(client)) {}
+
+  Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
+    CloudRequest request;
+    request.kind = RequestKind::kPut;
+    request.method = HttpMethod::kPut;
+    request.key = to;
+    request.headers = s3_->NewObjectHeaders();
+    // What reading the source needs: the customer's key.
+    for (const auto& [name, value] : s3_->ReadHeaders()) {
+      request.headers.emplace_back("x-amz-copy-source-" + name.substr(std::string_view("x-amz-").size()), value);
+    }
+    request.headers.emplace_back("x-amz-copy-source", s3_->options().bucket + "/" + PercentEncode(from, "/"));
+    request.error_in_success = true;
+    LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
+    // A copy may fail after the answer has begun: then an error document comes with status 200.
+    const bool copied = response.http.ok() && s3_->ParseError(response.http).code.empty();
+    return copied ? Status::OK() : client_->ErrorFrom(response, "copy", from);
+  }
 
  protected:
   CloudRequest PutRequest(const std::string& path, Bytes bytes) const override {

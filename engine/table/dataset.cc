@@ -14,6 +14,7 @@
 #include "engine/format/deletion_vector.h"
 #include "engine/format/lance_file.h"
 #include "engine/format/row_ids.h"
+#include "engine/table/commit_handler.h"
 
 namespace lancefs {
 namespace {
@@ -28,43 +29,6 @@ std::string Join(const std::string& directory, const std::string& name) {
 
 std::string BranchPath(const std::string& root, const std::string& branch) {
   return branch.empty() ? root : Join(root, "tree/" + branch);
-}
-
-struct LatestManifest {
-  uint64_t version = 0;
-  ManifestNaming naming = ManifestNaming::kV2;
-};
-
-// The newest manifest under `path`, or nothing. V2 names sort newest first, so an ordered store
-// answers with one short page; a V1 or unordered directory is listed whole.
-Result<std::optional<LatestManifest>> FindLatest(ObjectStore& store, const std::string& path, const OpContext& ctx) {
-  ListRequest request;
-  request.prefix = Join(path, kVersionsDir);
-  request.names_only = true;
-  std::optional<LatestManifest> latest;
-  auto consider = [&](const ListResult& listing) -> Status {
-    for (const ObjectMeta& object : listing.objects) {
-      const auto parsed = ParseManifestName(std::string_view(object.path).substr(request.prefix.size()));
-      if (!parsed) continue;
-      if (latest && latest->naming != parsed->naming) {
-        return Status::Corruption("the directory " + request.prefix + " mixes both manifest naming schemes");
-      }
-      if (!latest || parsed->version > latest->version) latest = LatestManifest{parsed->version, parsed->naming};
-    }
-    return Status::OK();
-  };
-  if (store.traits().lists_in_order) {
-    // A few names more than one: temporary files of a running commit may stand before the newest.
-    request.max_keys = 4;
-    LANCEFS_ASSIGN_OR_RETURN(const ListResult page, store.List(request, ctx));
-    LANCEFS_RETURN_NOT_OK(consider(page));
-    if (!page.truncated || (latest && latest->naming == ManifestNaming::kV2)) return latest;
-    request.max_keys = 0;
-    latest.reset();
-  }
-  LANCEFS_ASSIGN_OR_RETURN(const ListResult all, store.List(request, ctx));
-  LANCEFS_RETURN_NOT_OK(consider(all));
-  return latest;
 }
 
 Result<nlohmann::json> ParseJson(const Bytes& bytes, const std::string& path) {
@@ -293,48 +257,41 @@ Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore
   auto shared = std::make_shared<Shared>();
   shared->resolve_base = options.resolve_base;
 
-  std::vector<LatestManifest> candidates;
+  const auto handler = CommitHandler::For(*store, branch_path);
+  Result<StoredManifest> found = Status::Internal("not read");
   if (version) {
-    candidates = {{*version, ManifestNaming::kV2}, {*version, ManifestNaming::kV1}};
+    found = handler->ReadVersion(*version, ManifestNaming::kV2, ctx);
+    if (found.status().Is(StatusCode::kNotFound))
+      return Status::NotFound("version " + std::to_string(*version) + " does not exist in " + where);
   } else {
-    LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(*store, branch_path, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const std::optional<ManifestLocation> latest, handler->FindLatest(ctx));
     if (!latest) return Status::NotFound("no Lance dataset at " + where);
-    candidates = {*latest};
+    found = handler->Read(*latest, ctx);
+    if (found.status().Is(StatusCode::kNotFound))
+      return Status::Stale("the newest version of " + where + " disappeared while it was opened");
   }
-  for (const LatestManifest& candidate : candidates) {
-    const std::string manifest_path = Join(branch_path, kVersionsDir + ManifestName(candidate.version, candidate.naming));
-    const Result<Bytes> bytes = store->ReadAll(manifest_path, ctx);
-    if (!bytes.ok()) {
-      if (bytes.status().Is(StatusCode::kNotFound)) continue;
-      return bytes.status();
-    }
-    Result<ManifestFile> file = ParseManifestFile(*bytes);
-    if (!file.ok()) return file.status().WithContext(manifest_path);
-    return FromManifestFile(std::move(store), std::move(path), std::move(branch), branch_path, candidate.naming, std::move(*file),
-                            std::move(shared), ctx);
-  }
-  if (version) return Status::NotFound("version " + std::to_string(*version) + " does not exist in " + where);
-  return Status::Stale("the newest version of " + where + " disappeared while it was opened");
+  if (!found.ok()) return found.status();
+  Result<ManifestFile> file = ParseManifestFile(found->bytes);
+  if (!file.ok()) return file.status().WithContext(found->path);
+  return FromManifestFile(std::move(store), std::move(path), std::move(branch), branch_path, found->naming, std::move(*file),
+                          std::move(shared), ctx);
 }
 
-Result<std::shared_ptr<const Dataset>> Dataset::OpenNamed(uint64_t version, ManifestNaming naming, const OpContext& ctx) const {
-  const std::string manifest_path = ObjectPath(kVersionsDir + ManifestName(version, naming));
-  LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, store_->ReadAll(manifest_path, ctx));
-  Result<ManifestFile> file = ParseManifestFile(bytes);
-  if (!file.ok()) return file.status().WithContext(manifest_path);
-  return FromManifestFile(store_, root_, branch_, path_, naming, std::move(*file), shared_, ctx);
+Result<std::shared_ptr<const Dataset>> Dataset::FromStored(const Result<StoredManifest>& found, uint64_t version,
+                                                           const OpContext& ctx) const {
+  if (!found.ok()) {
+    if (found.status().Is(StatusCode::kNotFound))
+      return Status::NotFound("version " + std::to_string(version) + " does not exist");
+    return found.status();
+  }
+  Result<ManifestFile> file = ParseManifestFile(found->bytes);
+  if (!file.ok()) return file.status().WithContext(found->path);
+  return FromManifestFile(store_, root_, branch_, path_, found->naming, std::move(*file), shared_, ctx);
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::Checkout(uint64_t version, const OpContext& ctx) const {
   if (version == this->version()) return shared_from_this();
-  Result<std::shared_ptr<const Dataset>> opened = OpenNamed(version, naming_, ctx);
-  if (!opened.ok() && opened.status().Is(StatusCode::kNotFound) && !IsDetachedVersion(version)) {
-    // Somebody may have renamed all manifests to the other scheme since.
-    opened = OpenNamed(version, naming_ == ManifestNaming::kV2 ? ManifestNaming::kV1 : ManifestNaming::kV2, ctx);
-  }
-  if (!opened.ok() && opened.status().Is(StatusCode::kNotFound))
-    return Status::NotFound("version " + std::to_string(version) + " does not exist");
-  return opened;
+  return FromStored(CommitHandler::For(*store_, path_)->ReadVersion(version, naming_, ctx), version, ctx);
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::WithManifest(const std::string& file) const {
@@ -343,19 +300,17 @@ Result<std::shared_ptr<const Dataset>> Dataset::WithManifest(const std::string& 
 }
 
 Result<uint64_t> Dataset::LatestVersion(const OpContext& ctx) const {
-  LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(*store_, path_, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const std::optional<ManifestLocation> latest, CommitHandler::For(*store_, path_)->FindLatest(ctx));
   if (!latest) return Status::Stale("the dataset " + store_->name() + "/" + path_ + " is gone");
   return latest->version;
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::Latest(const OpContext& ctx) const {
-  LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(*store_, path_, ctx));
+  const auto handler = CommitHandler::For(*store_, path_);
+  LANCEFS_ASSIGN_OR_RETURN(const std::optional<ManifestLocation> latest, handler->FindLatest(ctx));
   if (!latest) return Status::Stale("the dataset " + store_->name() + "/" + path_ + " is gone");
   if (latest->version == version() && latest->naming == naming_) return shared_from_this();
-  Result<std::shared_ptr<const Dataset>> opened = OpenNamed(latest->version, latest->naming, ctx);
-  if (!opened.ok() && opened.status().Is(StatusCode::kNotFound))
-    return Status::NotFound("version " + std::to_string(latest->version) + " does not exist");
-  return opened;
+  return FromStored(handler->Read(*latest, ctx), latest->version, ctx);
 }
 
 uint64_t Dataset::FirstRow(size_t index) const {
@@ -553,7 +508,7 @@ Result<std::vector<std::string>> ListTables(ObjectStore& store, const std::strin
 }
 
 Result<bool> IsDataset(ObjectStore& store, const std::string& path, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(const std::optional<LatestManifest> latest, FindLatest(store, path, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const std::optional<ManifestLocation> latest, CommitHandler::For(store, path)->FindLatest(ctx));
   return latest.has_value();
 }
 

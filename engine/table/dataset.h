@@ -22,6 +22,7 @@ namespace lancefs {
 class DeletionVector;
 class LanceFile;
 class RowIdSequence;
+struct StoredManifest;
 
 struct VersionInfo {
   uint64_t version = 0;
@@ -142,7 +143,8 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Status CompleteCounts(const OpContext& ctx);
   Status CompleteCounts(pb::DataFragment* fragment, const OpContext& ctx) const;
   Result<std::shared_ptr<const DeletionVector>> ReadDeletions(const pb::DataFragment& fragment, const OpContext& ctx) const;
-  Result<std::shared_ptr<const Dataset>> OpenNamed(uint64_t version, ManifestNaming naming, const OpContext& ctx) const;
+  Result<std::shared_ptr<const Dataset>> FromStored(const Result<StoredManifest>& found, uint64_t version,
+                                                    const OpContext& ctx) const;
   // Where the tags and branches of the whole dataset lie.
   Result<ResolvedBase> WholeDataset() const;
 

@@ -11,6 +11,7 @@
 #include "base/lancefs_version.h"
 #include "base/log.h"
 #include "engine/format/row_ids.h"
+#include "engine/table/commit_handler.h"
 
 namespace lancefs {
 namespace {
@@ -197,34 +198,37 @@ bool IsAmbiguous(const Status& status) {
   }
 }
 
-// Whether the manifest at `path` holds our transaction. Absent manifests are no.
-Result<bool> IsOurs(ObjectStore& store, const std::string& path, const std::string& uuid, const OpContext& ctx) {
-  const Result<Bytes> bytes = store.ReadAll(path, ctx);
-  if (!bytes.ok()) {
-    if (bytes.status().Is(StatusCode::kNotFound)) return false;
-    return bytes.status();
+// Whether the manifest of `version` holds our transaction. Absent manifests are no.
+Result<bool> IsOurs(CommitHandler& handler, uint64_t version, ManifestNaming naming, const std::string& uuid,
+                    const OpContext& ctx) {
+  const Result<StoredManifest> found = handler.ReadVersion(version, naming, ctx);
+  if (!found.ok()) {
+    if (found.status().Is(StatusCode::kNotFound)) return false;
+    return found.status();
   }
-  LANCEFS_ASSIGN_OR_RETURN(const ManifestFile file, ParseManifestFile(*bytes));
+  LANCEFS_ASSIGN_OR_RETURN(const ManifestFile file, ParseManifestFile(found->bytes));
   if (file.transaction) return file.transaction->uuid() == uuid;
   return file.manifest->transaction_file().find(uuid) != std::string::npos;
 }
 
-// One put-if-absent, and after any answer but "created" a look at what is there.
-Result<Attempt> PutManifest(ObjectStore& store, const std::string& path, const std::string& uuid, const std::string& bytes,
-                            const OpContext& ctx) {
+// One creation, and after any answer but "created" a look at what is there.
+Result<Attempt> PutManifest(CommitHandler& handler, uint64_t version, ManifestNaming naming, const std::string& uuid,
+                            const std::string& bytes, const OpContext& ctx) {
   const Bytes content = Bytes::FromString(bytes);
+  const std::string attempt = UuidText(RandomUuidBytes());
+  const std::string what = "version " + std::to_string(version);
   const auto patience = std::chrono::steady_clock::now() + kReadBackPatience;
   for (int round = 0;; ++round) {
-    Result<PutOutcome> outcome = store.PutIfAbsent(path, content, ctx);
+    Result<PutOutcome> outcome = handler.Create(version, naming, attempt, content, ctx);
     if (outcome.ok() && *outcome == PutOutcome::kCreated) return Attempt::kCommitted;
     if (!outcome.ok() && !IsAmbiguous(outcome.status())) return outcome.status();
     // The question "was it ours?" must be answered even when the caller's time is up.
     const OpContext look;
-    Result<bool> ours = IsOurs(store, path, uuid, look.WithTimeout(std::chrono::seconds(30)));
+    Result<bool> ours = IsOurs(handler, version, naming, uuid, look.WithTimeout(std::chrono::seconds(30)));
     if (ours.ok() && *ours) return Attempt::kCommitted;
     if (outcome.ok() && ours.ok()) return Attempt::kLost;
     if (!ours.ok() && std::chrono::steady_clock::now() > patience) {
-      return Status::UnknownOutcome("whether version file " + path + " was written is unknown: " + ours.status().message());
+      return Status::UnknownOutcome("whether " + what + " was written is unknown: " + ours.status().message());
     }
     if (!outcome.ok() && ours.ok()) {
       // Not there, and no answer: nothing may be in flight that we would not see again, so try once more; a late
@@ -232,7 +236,8 @@ Result<Attempt> PutManifest(ObjectStore& store, const std::string& path, const s
       if (ctx.Check().ok() == false) return Status::UnknownOutcome("the commit was interrupted: " + outcome.status().message());
       if (std::chrono::steady_clock::now() > patience) return outcome.status();
     }
-    Log(LogLevel::kWarn, "commit_retry", {{"path", path}, {"reason", outcome.ok() ? "lost" : outcome.status().message()}});
+    Log(LogLevel::kWarn, "commit_retry",
+        {{"version", std::to_string(version)}, {"reason", outcome.ok() ? "lost" : outcome.status().message()}});
     LANCEFS_RETURN_NOT_OK(Backoff(round, OpContext()));
   }
 }
@@ -265,13 +270,14 @@ Result<std::shared_ptr<const Dataset>> CommitAppend(std::shared_ptr<const Datase
   const std::string transaction_path = base->ObjectPath("_transactions/" + TransactionFileName(transaction));
   LANCEFS_RETURN_NOT_OK(store.Put(transaction_path, Bytes::FromString(transaction.SerializeAsString()), ctx));
 
+  const auto handler = CommitHandler::For(store, base->path());
   std::shared_ptr<const Dataset> current = base;
   auto attempt = [&]() -> Result<std::shared_ptr<const Dataset>> {
     for (int losses = 0;; ++losses) {
       LANCEFS_ASSIGN_OR_RETURN(const pb::Manifest manifest, BuildAppend(*current, transaction));
-      const std::string path = base->ObjectPath("_versions/" + ManifestName(manifest.version(), current->naming()));
       const std::string bytes = SerializeManifestFile(manifest, current->index_section(), &transaction);
-      LANCEFS_ASSIGN_OR_RETURN(const Attempt result, PutManifest(store, path, transaction.uuid(), bytes, ctx));
+      LANCEFS_ASSIGN_OR_RETURN(const Attempt result,
+                               PutManifest(*handler, manifest.version(), current->naming(), transaction.uuid(), bytes, ctx));
       if (result == Attempt::kCommitted) {
         WriteHint(store, base->ObjectPath("_versions/latest_version_hint.json"), manifest.version(), ctx);
         return current->WithManifest(bytes);
@@ -302,12 +308,12 @@ Result<std::shared_ptr<const Dataset>> CommitCreate(std::shared_ptr<ObjectStore>
 
   const std::string transaction_path = Join(path, "_transactions/" + TransactionFileName(transaction));
   LANCEFS_RETURN_NOT_OK(store->Put(transaction_path, Bytes::FromString(transaction.SerializeAsString()), ctx));
-  const std::string manifest_path = Join(path, "_versions/" + ManifestName(1, ManifestNaming::kV2));
+  const auto handler = CommitHandler::For(*store, path);
   const std::string bytes = SerializeManifestFile(manifest, "", &transaction);
   auto attempt = [&]() -> Result<std::shared_ptr<const Dataset>> {
-    LANCEFS_ASSIGN_OR_RETURN(const bool exists, IsDataset(*store, path, ctx));
-    if (exists) return Status::AlreadyExists("there is a dataset already at " + store->name() + "/" + path);
-    LANCEFS_ASSIGN_OR_RETURN(const Attempt result, PutManifest(*store, manifest_path, transaction.uuid(), bytes, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const std::optional<ManifestLocation> latest, handler->FindLatest(ctx));
+    if (latest) return Status::AlreadyExists("there is a dataset already at " + store->name() + "/" + path);
+    LANCEFS_ASSIGN_OR_RETURN(const Attempt result, PutManifest(*handler, 1, ManifestNaming::kV2, transaction.uuid(), bytes, ctx));
     if (result == Attempt::kLost)
       return Status::AlreadyExists("another writer created the dataset at " + store->name() + "/" + path);
     WriteHint(*store, Join(path, "_versions/latest_version_hint.json"), 1, ctx);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "base/uri.h"
 #include "fs/describe.h"
 #include "fs/tree.h"
 #include "fs/tree/table.h"
@@ -102,10 +103,7 @@ class DatabaseDirectory : public Directory {
   using Names = std::shared_ptr<const std::set<std::string>>;
   static constexpr const char* kOwn = ".lancefs";
 
-  std::string TableUri(const std::string& name) const {
-    const std::string& uri = mount_->options.uri;
-    return uri + (uri.ends_with('/') ? "" : "/") + name + ".lance";
-  }
+  std::string TableUri(const std::string& name) const { return ChildUri(mount_->options.uri, name + ".lance"); }
   std::string TableKey(const std::string& name) const { return TableUri(name) + "|live|"; }
 
   std::shared_ptr<Table> Known(const std::string& name) {

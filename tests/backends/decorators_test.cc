@@ -254,7 +254,7 @@ TEST(Registry, OpensStoresByUri) {
   EXPECT_EQ((*s3).path, "a b/t.lance");
   EXPECT_EQ((*s3).store->name(), "s3://bucket");
   EXPECT_EQ(OpenStore("s3://bucket/a?x=1", {{"aws_skip_signature", "true"}}).status().code(), StatusCode::kInvalidArgument);
-  for (const char* uri : {"gs://bucket/a", "az://container/a", "s3+ddb://bucket/a?ddbTableName=t"}) {
+  for (const char* uri : {"gs://bucket/a", "az://container/a"}) {
     const Status status = OpenStore(uri).status();
     EXPECT_EQ(status.code(), StatusCode::kNotSupported) << uri;
     EXPECT_NE(status.message().find(std::string(uri).substr(0, std::string(uri).find(':'))), std::string::npos)

@@ -13,6 +13,7 @@ HOP_HEADERS = {"connection", "keep-alive", "proxy-connection", "te", "trailer", 
 class Request:
     def __init__(self, method, path, range_, started):
         self.method, self.path, self.range, self.started = method, path, range_, started
+        self.headers, self.body = {}, b""
         self.ended = None
         self.status = None
         self.bytes_in = self.bytes_out = 0
@@ -94,6 +95,7 @@ class S3Proxy:
             self.requests.append(request)
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         request.bytes_in = len(body)
+        request.headers, request.body = handler.headers, body
         time.sleep(self.delay)
         if self.before(request):
             handler.close_connection = True

@@ -18,6 +18,7 @@ RULES = {
     "backends/": (BASE | {"backends/"}, set()),
     "engine/format/": (FORMAT, {"arrow", "google"}),
     "engine/sql/": (SQL, {"arrow"}),
+    "engine/table/": (ENGINE | {"backends/coordination.h"}, {"arrow", "parquet", "google"}),
     "engine/": (ENGINE, {"arrow", "parquet", "google"}),
     "fs/fuse_adapter": (BASE | ENGINE | {"fs/"}, {"arrow", "fuse"}),
     "fs/": (BASE | ENGINE | {"fs/"}, {"arrow"}),

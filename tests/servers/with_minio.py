@@ -23,7 +23,7 @@ import sys
 
 from running import Folder, find_program, make_certificate, run, start, start_on_free_port, stop
 
-ACCESS_KEY = "lancefs-test-key"
+ACCESS_KEY = "lancefstestkey"  # letters alone: DynamoDB Local takes no others
 SECRET_KEY = "lancefs-test-secret"
 REGION = "us-east-1"
 BUCKET = "lancefs-test"
