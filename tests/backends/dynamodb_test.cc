@@ -16,7 +16,8 @@ using nlohmann::json;
 
 constexpr char kTable[] =
     R"({"Table":{"KeySchema":[{"AttributeName":"version","KeyType":"RANGE"},{"AttributeName":"base_uri","KeyType":"HASH"}],
-        "AttributeDefinitions":[{"AttributeName":"base_uri","AttributeType":"S"},{"AttributeName":"version","AttributeType":"N"}]}})";
+        "AttributeDefinitions":[{"AttributeName":"base_uri","AttributeType":"S"},
+                                 {"AttributeName":"version","AttributeType":"N"}]}})";
 constexpr char kItem[] =
     R"({"base_uri":{"S":"a/t.lance"},"version":{"N":"7"},"path":{"S":"a/t.lance/_versions/7.manifest"},"size":{"N":"321"}})";
 
@@ -95,7 +96,8 @@ TEST(DynamoDb, AsksAsTheProtocolWants) {
   EXPECT_EQ(bodies[1], get);
   const json put = json::parse(R"json({"TableName":"T","ConditionExpression":
       "attribute_not_exists(base_uri) AND attribute_not_exists(version)",
-      "Item":{"base_uri":{"S":"a/t.lance"},"version":{"N":"8"},"path":{"S":"p"},"committer":{"S":"lancedb"},"size":{"N":"9"}}})json");
+      "Item":{"base_uri":{"S":"a/t.lance"},"version":{"N":"8"},"path":{"S":"p"},
+              "committer":{"S":"lancedb"},"size":{"N":"9"}}})json");
   EXPECT_EQ(bodies[2], put);
   EXPECT_EQ(bodies[3]["ConditionExpression"], "attribute_exists(base_uri) AND attribute_exists(version)");
   for (const Request& request : f.server.log()) {

@@ -326,6 +326,9 @@ def compare_and_continue(world, sides, key, base, rows_if_committed):
 
 
 BASE = [0, 1]  # one version
+# Before these, the writers only read and upload data, and the reader looks at the table.
+FIRST = {"ours": 1, "pylance": 1} if FULL else {"ours": 6, "pylance": 7}
+FIRST_OF_READER = 1 if FULL else 3
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +341,7 @@ def seeds(world, tmp_path_factory):
 @pytest.mark.parametrize("writer", ["ours", "pylance"])
 def test_a_writer_killed_at_every_request(sides, key, world, seeds, writer, tmp_path):
     outcomes = []
-    for nth in itertools.count(1):
+    for nth in itertools.count(FIRST[writer]):
         mine = key.replace(".lance", f"-{nth}.lance")
         world.copy(seeds, mine)
         with Killer(world, nth) as killer:
@@ -376,7 +379,7 @@ def test_a_reader_killed_while_it_completes_a_commit(sides, key, world, seeds, r
         process.append(dying.start("append", staged, [10, 11]))
         assert process[0].wait(60) != 0
     assert STAGED.fullmatch(world.state(staged)[1][2]["path"].removeprefix("/"))
-    for nth in itertools.count(1):
+    for nth in itertools.count(FIRST_OF_READER):
         mine = key.replace(".lance", f"-{nth}.lance")
         world.copy(staged, mine)
         with Killer(world, nth) as killer:
