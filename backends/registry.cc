@@ -3,6 +3,8 @@
 
 #include <mutex>
 
+#include "backends/azure/azure_options.h"
+#include "backends/azure/azure_store.h"
 #include "backends/coordination.h"
 #include "backends/dynamodb/manifest_list.h"
 #include "backends/local_store.h"
@@ -53,6 +55,16 @@ Result<DynamoDbOptions> DynamoDbFor(const S3Options& s3, const StorageOptions& o
   return out;
 }
 
+Result<OpenedStore> OpenAzure(const Uri& uri, const StorageOptions& options) {
+  if (!uri.query.empty()) {
+    // It may hold the signature of a SAS.
+    return Status::InvalidArgument("an " + uri.scheme +
+                                   ":// URI has no query; give a SAS token as the option azure_storage_sas_token");
+  }
+  LANCEFS_ASSIGN_OR_RETURN(AzureOptions parsed, ParseAzureOptions(uri.authority, options, ProcessEnvironment()));
+  return OpenedStore{MakeAzureStore(std::move(parsed)), uri.path, uri.ToString()};
+}
+
 Result<OpenedStore> OpenS3WithDynamoDb(const Uri& uri, const StorageOptions& options) {
   LANCEFS_ASSIGN_OR_RETURN(const std::string table, ParseManifestTable(uri.query));
   const Environment environment = ProcessEnvironment();
@@ -68,6 +80,7 @@ Result<OpenedStore> OpenParsed(const Uri& parsed, const StorageOptions& options)
   if (parsed.scheme == "memory") return OpenedStore{SharedMemoryStore(parsed.authority), parsed.path, parsed.ToString()};
   if (parsed.scheme == "s3") return OpenS3(parsed, options);
   if (parsed.scheme == "s3+ddb") return OpenS3WithDynamoDb(parsed, options);
+  if (parsed.scheme == "az" || parsed.scheme == "abfss") return OpenAzure(parsed, options);
   return Status::NotSupported("the scheme '" + parsed.scheme + "' is not supported by this build");
 }
 

@@ -104,10 +104,10 @@ Result<Uri> ParseUri(std::string_view text) {
     LANCEFS_ASSIGN_OR_RETURN(std::string path, PercentDecode(rest.substr(slash)));
     return LocalUri(std::move(path));
   }
-  static constexpr std::array<std::string_view, 5> kCloud = {"s3", "s3+ddb", "gs", "az", "memory"};
+  static constexpr std::array<std::string_view, 6> kCloud = {"s3", "s3+ddb", "gs", "az", "abfss", "memory"};
   if (std::find(kCloud.begin(), kCloud.end(), uri.scheme) == kCloud.end()) {
     return Status::InvalidArgument("unknown scheme '" + uri.scheme +
-                                   "'; valid ones are s3, gs, az, file, memory and plain paths");
+                                   "'; valid ones are s3, gs, az, abfss, file, memory and plain paths");
   }
   const size_t query = rest.find('?');
   if (query != std::string_view::npos) {

@@ -12,6 +12,7 @@
 namespace lancefs {
 namespace {
 
+constexpr uint64_t kFirstLook = 256 * 1024;
 constexpr uint64_t kMaxObject = 5ull << 40;
 constexpr uint64_t kMaxWholeRead = 64ull << 30;
 constexpr uint64_t kMaxSinglePut = 64ull << 20;  // larger ones would not finish within `timeout` on slow lines
@@ -115,6 +116,8 @@ class RangeRead {
     if (!http.ok()) return client_->ErrorFrom(response, "read", path_);
     const std::string what = "read " + client_->Name(path_) + " bytes " + RangeText(range) + ": ";
     ContentRange got;
+    // Azurite's answer when the range begins where the object ends.
+    if (http.body.empty()) return Beyond(range);
     if (http.status != 206 || !ParseContentRange(http.header("content-range"), &got)) {
       return Status::IoError(what + "the server did not answer with a range");
     }
@@ -315,7 +318,6 @@ Result<PutOutcome> CloudStore::PutIfAbsent(const std::string& path, Bytes bytes,
   CloudRequest request = PutRequest(path, std::move(bytes));
   MakeConditional(&request);
   request.idempotent = false;
-  request.retry_conflict = true;
   const Result<CloudResponse> result = client_->ExecuteAndWait(std::move(request), ctx);
   if (!result.ok()) {
     const StatusCode code = result.status().code();
@@ -327,8 +329,7 @@ Result<PutOutcome> CloudStore::PutIfAbsent(const std::string& path, Bytes bytes,
   }
   const CloudResponse& response = *result;
   if (response.http.ok()) return PutOutcome::kCreated;
-  const bool exists = response.http.status == 412 || response.http.status == 409;
-  if (exists && !response.ambiguous) return PutOutcome::kAlreadyExists;
+  if (SaysExists(response.http) && !response.ambiguous) return PutOutcome::kAlreadyExists;
   const Status error = client_->ErrorFrom(response, "create", path);
   if (!response.ambiguous) return error;
   return Status::UnknownOutcome(error.message() + " (an earlier attempt may have been applied)");
@@ -341,12 +342,38 @@ Result<ObjectTail> CloudStore::EmptyTail(const std::string& path, const OpContex
 }
 
 Result<ObjectTail> CloudStore::ReadTailBySize(const std::string& path, uint64_t max_bytes, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(const std::optional<ObjectMeta> meta, Head(path, ctx));
-  if (!meta) return Status::NotFound("no object " + client_->Name(path));
-  if (meta->size == 0) return ObjectTail{Bytes(), 0};
-  const uint64_t length = std::min(max_bytes, meta->size);
-  LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> bytes, ReadRanges(path, {{meta->size - length, length}}, ctx));
-  return ObjectTail{std::move(bytes[0]), meta->size};
+  uint64_t size = 0;
+  if (max_bytes <= kFirstLook) {
+    // The beginning is as cheap as a lookup, and of a small object it is all.
+    CloudRequest request;
+    request.key = path;
+    request.headers = client_->ReadHeaders();
+    request.headers.emplace_back("range", "bytes=0-" + std::to_string(max_bytes - 1));
+    request.max_body = max_bytes;
+    LANCEFS_ASSIGN_OR_RETURN(CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
+    HttpResponse& http = response.http;
+    if (http.status == 416 || (http.ok() && http.body.empty())) return EmptyTail(path, ctx);
+    if (!http.ok()) return client_->ErrorFrom(response, "read the end of", path);
+    if (http.status == 200) return ObjectTail{http.body, http.body.size()};  // all of it, and no more than asked for
+    ContentRange got;
+    const bool valid = http.status == 206 && ParseContentRange(http.header("content-range"), &got) && got.first == 0 &&
+                       got.last + 1 == http.body.size() && http.body.size() == std::min(max_bytes, got.total);
+    if (!valid) {
+      return Status::Corruption("read the end of " + client_->Name(path) + ": the server answered with '" +
+                                std::string(http.header("content-range")) + "' and " + std::to_string(http.body.size()) +
+                                " bytes");
+    }
+    if (got.total <= max_bytes) return ObjectTail{std::move(http.body), got.total};
+    size = got.total;
+  } else {
+    LANCEFS_ASSIGN_OR_RETURN(const std::optional<ObjectMeta> meta, Head(path, ctx));
+    if (!meta) return Status::NotFound("no object " + client_->Name(path));
+    if (meta->size == 0) return ObjectTail{Bytes(), 0};
+    size = meta->size;
+  }
+  const uint64_t length = std::min(max_bytes, size);
+  LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> bytes, ReadRanges(path, {{size - length, length}}, ctx));
+  return ObjectTail{std::move(bytes[0]), size};
 }
 
 }  // namespace lancefs

@@ -42,8 +42,13 @@ class CloudStore : public ObjectStore {
  protected:
   // A PUT of a whole object; default: with NewObjectHeaders().
   virtual CloudRequest PutRequest(const std::string& path, Bytes bytes) const;
-  // Makes a PUT succeed only where no object is; default: If-None-Match.
-  virtual void MakeConditional(CloudRequest* request) const { request->headers.emplace_back("if-none-match", "*"); }
+  // Makes a PUT succeed only where no object is; default: If-None-Match, with 409 for "try again".
+  virtual void MakeConditional(CloudRequest* request) const {
+    request->headers.emplace_back("if-none-match", "*");
+    request->retry_conflict = true;
+  }
+  // Whether a refusal of such a PUT says that there is an object.
+  virtual bool SaysExists(const HttpResponse& response) const { return response.status == 412 || response.status == 409; }
   // Before a conditional PUT; an error refuses it.
   virtual Status BeforeCreate(const std::string&, const OpContext&) { return Status::OK(); }
   virtual bool has_suffix_ranges() const { return true; }  // "bytes=-N"

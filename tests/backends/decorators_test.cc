@@ -254,12 +254,21 @@ TEST(Registry, OpensStoresByUri) {
   EXPECT_EQ((*s3).path, "a b/t.lance");
   EXPECT_EQ((*s3).store->name(), "s3://bucket");
   EXPECT_EQ(OpenStore("s3://bucket/a?x=1", {{"aws_skip_signature", "true"}}).status().code(), StatusCode::kInvalidArgument);
-  for (const char* uri : {"gs://bucket/a", "az://container/a"}) {
-    const Status status = OpenStore(uri).status();
-    EXPECT_EQ(status.code(), StatusCode::kNotSupported) << uri;
-    EXPECT_NE(status.message().find(std::string(uri).substr(0, std::string(uri).find(':'))), std::string::npos)
-        << status.ToString();
+  const StorageOptions azure = {{"azure_storage_account_name", "account"}, {"azure_skip_signature", "true"}};
+  for (const char* uri : {"az://box/a%20b/t.lance", "az://box@account.dfs.core.windows.net/a%20b/t.lance",
+                          "abfss://box@account.dfs.core.windows.net/a%20b/t.lance"}) {
+    const auto opened = OpenStore(uri, azure);
+    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+    EXPECT_EQ((*opened).path, "a b/t.lance");
+    EXPECT_EQ((*opened).store->name(), "az://box");
+    EXPECT_EQ((*opened).uri, uri);
   }
+  const Status signed_url = OpenStore("az://box/a?sv=1&sig=hush", azure).status();
+  EXPECT_EQ(signed_url.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(signed_url.message().find("hush"), std::string::npos) << signed_url.ToString();
+  const Status unsupported = OpenStore("gs://bucket/a").status();
+  EXPECT_EQ(unsupported.code(), StatusCode::kNotSupported);
+  EXPECT_NE(unsupported.message().find("gs"), std::string::npos) << unsupported.ToString();
   EXPECT_EQ(OpenStore("ftp://x/y").status().code(), StatusCode::kInvalidArgument);
 }
 

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AzureClient: signed requests to one container of Azure Blob storage; knows accounts, keys, tokens and headers, but not what the
+// store makes of them.
+//
+// Thread safety: as CloudClient.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "backends/azure/azure_options.h"
+#include "backends/cloud/cloud_client.h"
+
+namespace lancefs {
+
+class AzureClient : public CloudClient {
+ public:
+  AzureClient(AzureOptions options, Metrics* metrics);
+
+  std::string Name(const std::string& key) const override { return "az://" + options_.container + "/" + key; }
+  CloudError ParseError(const HttpResponse& response) const override;
+  HttpHeaders ReadHeaders() const override;       // the customer's key
+  HttpHeaders NewObjectHeaders() const override;  // of PUT Blob
+
+ protected:
+  Future<HttpRequest> Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) override;
+  bool Adapt(const HttpResponse& http, CallState* state) override;
+  bool IsPassing(std::string_view code) const override;
+  StatusCode CodeFor(int status, const std::string& code) const override;
+
+ private:
+  HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const;
+
+  const AzureOptions options_;
+  std::atomic<int64_t> clock_offset_seconds_{0};  // the server's clock minus ours
+};
+
+}  // namespace lancefs

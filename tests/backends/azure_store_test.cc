@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Azure store against a real server; run by tests/servers/with_azurite.py.
+#include "backends/azure/azure_store.h"
+
+#include <cstdlib>
+
+#include "tests/conformance/object_store_suite.h"
+
+namespace lancefs {
+namespace {
+
+std::string Env(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+StorageOptions ServerOptions() {
+  return {{"azure_storage_account_name", Env("AZ_ACCOUNT")},
+          {"azure_storage_account_key", Env("AZ_KEY")},
+          {"azure_storage_endpoint", Env("AZ_ENDPOINT")},
+          {"allow_http", "true"}};
+}
+
+StorageOptions SasOptions(const char* variable = "AZ_SAS") {
+  StorageOptions options = ServerOptions();
+  options.erase("azure_storage_account_key");
+  options["azure_storage_sas_token"] = Env(variable);
+  return options;
+}
+
+std::shared_ptr<ObjectStore> MakeStore(const StorageOptions& options, Metrics* metrics = &Metrics::Global(),
+                                       const Environment& environment = {}) {
+  Result<AzureOptions> parsed = ParseAzureOptions(Env("AZ_CONTAINER"), options, environment);
+  EXPECT_TRUE(parsed.ok()) << parsed.status().ToString();
+  return MakeAzureStore(*parsed, metrics);
+}
+
+StorageOptions With(StorageOptions more) {
+  more.merge(ServerOptions());
+  return more;
+}
+
+INSTANTIATE_TEST_SUITE_P(Azure, ObjectStoreSuite,
+                         testing::Values(StoreUnderTest{"SharedKey", [] { return MakeStore(ServerOptions()); }}), StoreName);
+
+// What differs is only how requests are signed and look.
+void ExpectWorks(const std::shared_ptr<ObjectStore>& store, const std::string& dir) {
+  const OpContext ctx;
+  Status status = store->Put(dir + "a b+c%", Bytes::FromString("hello"), ctx);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  auto created = store->PutIfAbsent(dir + "once", Bytes::FromString("1"), ctx);
+  ASSERT_TRUE(created.ok()) << created.status().ToString();
+  EXPECT_EQ(*created, PutOutcome::kCreated);
+  created = store->PutIfAbsent(dir + "once", Bytes::FromString("2"), ctx);
+  ASSERT_TRUE(created.ok()) << created.status().ToString();
+  EXPECT_EQ(*created, PutOutcome::kAlreadyExists);
+  const auto ranges = store->ReadRanges(dir + "a b+c%", {{1, 3}}, ctx);
+  ASSERT_TRUE(ranges.ok()) << ranges.status().ToString();
+  EXPECT_EQ((*ranges)[0].view(), "ell");
+  auto writer = store->OpenWriter(dir + "multi", ctx);
+  ASSERT_TRUE(writer.ok());
+  for (int i = 0; i < 3; ++i) {
+    status = (*writer)->Write(Bytes::FromString(std::string(6 << 20, static_cast<char>('a' + i))), ctx);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+  }
+  status = (*writer)->Finish(ctx);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  const auto tail = store->ReadTail(dir + "multi", 4, ctx);
+  ASSERT_TRUE(tail.ok()) << tail.status().ToString();
+  EXPECT_EQ((*tail).bytes.view(), "cccc");
+  EXPECT_EQ((*tail).object_size, 18u << 20);
+  const auto list = store->List({dir}, ctx);
+  ASSERT_TRUE(list.ok()) << list.status().ToString();
+  ASSERT_EQ((*list).objects.size(), 3u);
+  const auto head = store->Head(dir + "once", ctx);
+  ASSERT_TRUE(head.ok() && (*head).has_value());
+  EXPECT_EQ((*head)->etag, (*list).objects[2].etag);
+  EXPECT_EQ((*head)->last_modified_ns, (*list).objects[2].last_modified_ns);
+  EXPECT_TRUE(store->Delete(dir + "once", ctx).ok());
+}
+
+TEST(AzureStore, SharedKeyVariants) {
+  ExpectWorks(MakeStore(With({{"default_content_type", "application/octet-stream"}, {"headers.x-ms-meta-team", "two  words"}})),
+              "v1/");
+  ExpectWorks(MakeStore(With({{"user_agent", "somebody/1"}, {"azure_disable_tagging", "true"}, {"http1_only", "false"}})),
+              "v 2/");
+}
+
+TEST(AzureStore, SharedAccessSignature) { ExpectWorks(MakeStore(SasOptions()), "sas/"); }
+
+TEST(AzureStore, Emulator) {
+  const Environment environment = {{"AZURITE_BLOB_STORAGE_URL", Env("AZURITE_BLOB_STORAGE_URL")}};
+  ExpectWorks(MakeStore({{"use_emulator", "true"}}, &Metrics::Global(), environment), "emulator/");
+}
+
+TEST(AzureTls, BearerToken) {
+  StorageOptions options = ServerOptions();
+  options.erase("azure_storage_account_key");
+  options["azure_storage_token"] = Env("AZ_TOKEN");
+  const Environment trust = {{"SSL_CERT_FILE", Env("AZ_CA_FILE")}};
+  ExpectWorks(MakeStore(options, &Metrics::Global(), trust), "bearer/");
+  options["azure_storage_token"] = Env("AZ_TOKEN_EXPIRED");
+  const Status status = MakeStore(options, &Metrics::Global(), trust)->ReadAll("a", OpContext()).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_TRUE(status.Is(StatusCode::kUnauthenticated) || status.Is(StatusCode::kPermissionDenied)) << status.ToString();
+  EXPECT_EQ(status.message().find(Env("AZ_TOKEN_EXPIRED").substr(40, 30)), std::string::npos);
+  options["azure_storage_token"] = Env("AZ_TOKEN");
+  EXPECT_FALSE(MakeStore(options)->ReadAll("a", OpContext()).ok()) << "an unknown certificate";
+}
+
+TEST(AzureTls, SharedAccessSignature) {
+  ExpectWorks(MakeStore(SasOptions(), &Metrics::Global(), {{"SSL_CERT_FILE", Env("AZ_CA_FILE")}}), "sas/");
+}
+
+TEST(AzureStore, CountsEveryRequest) {
+  const OpContext ctx;
+  Metrics metrics;
+  const auto store = MakeStore(ServerOptions(), &metrics);
+  auto count = [&](const char* kind) { return metrics.counter(std::string("lancefs_store_") + kind + "_total").load(); };
+  ASSERT_TRUE(store->Put("count/a", Bytes::FromString(std::string(300000, 'x')), ctx).ok());
+  EXPECT_EQ(count("put_requests"), 1u);
+  ASSERT_TRUE(store->ReadRanges("count/a", {{0, 10}, {20, 10}, {200000, 10}}, ctx).ok());
+  EXPECT_EQ(count("get_requests"), 2u) << "near ranges are one request";
+  EXPECT_EQ(count("bytes_read"), 40u);
+  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
+  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
+  EXPECT_EQ(count("put_requests"), 3u) << "that it exists is an answer and no reason to try again";
+  auto writer = store->OpenWriter("count/d", ctx);
+  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string((16 << 20) + 1, 'y')), ctx).ok());
+  ASSERT_TRUE((*writer)->Finish(ctx).ok());
+  EXPECT_EQ(count("put_requests"), 6u) << "three blocks";
+  EXPECT_EQ(count("multipart_requests"), 1u) << "the block list";
+  EXPECT_EQ(count("retries"), 0u);
+}
+
+// 32 threads create the same blob: exactly one of them does. LANCEFS_FULL=1: 1,000 times.
+TEST(AzureStore, ConditionalCreatesHaveOneWinner) {
+  const int rounds = Env("LANCEFS_FULL") == "1" ? 1000 : 30;
+  constexpr int kThreads = 32;
+  const auto store = MakeStore(ServerOptions());
+  std::atomic<int> round{-1};
+  std::atomic<int> arrived{0};
+  std::atomic<int> created{0};
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int mine = 0; mine < rounds; ++mine) {
+        while (round.load() < mine) std::this_thread::yield();
+        const auto outcome =
+            store->PutIfAbsent("winner/" + std::to_string(mine), Bytes::FromString("writer " + std::to_string(t)), OpContext());
+        if (!outcome.ok()) ++failed;
+        if (outcome.ok() && *outcome == PutOutcome::kCreated) ++created;
+        ++arrived;
+      }
+    });
+  }
+  for (int i = 0; i < rounds; ++i) {
+    round = i;
+    while (arrived.load() < (i + 1) * kThreads) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    EXPECT_EQ(created.load(), i + 1) << "round " << i;
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(failed.load(), 0);
+}
+
+TEST(AzureStore, WritersOfOneBlobDoNotMixTheirBlocks) {
+  const OpContext ctx;
+  const auto store = MakeStore(ServerOptions());
+  auto first = store->OpenWriter("two/writers", ctx);
+  auto second = store->OpenWriter("two/writers", ctx);
+  ASSERT_TRUE(first.ok() && second.ok());
+  for (auto* writer : {&first, &second}) {
+    const char letter = writer == &first ? 'a' : 'b';
+    ASSERT_TRUE((**writer)->Write(Bytes::FromString(std::string(17 << 20, letter)), ctx).ok());
+  }
+  const Status one = (*first)->Finish(ctx);
+  const Status two = (*second)->Finish(ctx);
+  // The service drops the others' blocks with the first list; whoever wrote last must not have made a mixture.
+  EXPECT_TRUE(one.ok()) << one.ToString();
+  const auto read = store->ReadAll("two/writers", ctx);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ((*read).view(), std::string(17 << 20, two.ok() ? 'b' : 'a'));
+}
+
+TEST(AzureStore, SaysWhatWentWrong) {
+  const OpContext ctx;
+  const auto wrong_key = MakeStore(With({{"azure_storage_account_key", "bm90LXRoZS1zZWNyZXQ="}}));
+  Status status = wrong_key->ReadAll("a/b", ctx).status();
+  EXPECT_EQ(status.code(), StatusCode::kPermissionDenied) << status.ToString();
+  EXPECT_NE(status.message().find("az://" + Env("AZ_CONTAINER") + "/a/b"), std::string::npos) << status.ToString();
+  EXPECT_NE(status.message().find("request id"), std::string::npos) << status.ToString();
+  EXPECT_EQ(status.message().find("bm90LX"), std::string::npos) << status.ToString();
+  const auto expired = MakeStore(SasOptions("AZ_SAS_EXPIRED"));
+  for (const Status& refused :
+       {expired->ReadAll("a", ctx).status(), expired->Head("a", ctx).status(), expired->List({""}, ctx).status(),
+        expired->Put("a", Bytes(), ctx), expired->PutIfAbsent("a", Bytes(), ctx).status()}) {
+    EXPECT_EQ(refused.code(), StatusCode::kPermissionDenied) << refused.ToString();
+    EXPECT_EQ(refused.ToString().find("sig="), std::string::npos) << refused.ToString();
+    EXPECT_EQ(refused.ToString().find("se="), std::string::npos) << refused.ToString();
+  }
+  const auto anonymous = MakeStore(With({{"skip_signature", "true"}}));
+  status = anonymous->ReadAll("a/b", ctx).status();
+  EXPECT_FALSE(status.ok());
+  const auto no_http = MakeStore(With({{"allow_http", "false"}}));
+  EXPECT_EQ(no_http->ReadAll("a/b", ctx).status().code(), StatusCode::kInvalidArgument);
+  const auto absent = MakeAzureStore(*ParseAzureOptions("no-such-container", ServerOptions(), {}));
+  EXPECT_EQ(absent->List({""}, ctx).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(absent->Delete("a", ctx).ok());
+  EXPECT_EQ(absent->PutIfAbsent("a", Bytes(), ctx).status().code(), StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace lancefs
