@@ -270,8 +270,11 @@ ResultSpec RowsFile::Spec() const {
   ResultSpec spec;
   spec.key = key();
   spec.streams = source_.content == Content::kRows && RowFormatStreams(source_.format);
-  spec.make = [source = source_](const OpContext&) -> Result<std::unique_ptr<ResultProducer>> {
+  // What OPEN runs to its end, or for a while, need not have its first rows before the others.
+  const bool runs = !spec.streams || Budget().value_or(std::chrono::milliseconds(1)).count() > 0;
+  spec.make = [source = source_, runs](const OpContext&) -> Result<std::unique_ptr<ResultProducer>> {
     ScanOptions scan = source.query->scan;
+    scan.reads_all = runs && !(scan.filter != nullptr && scan.limit);
     if (source.content == Content::kCount)
       return std::unique_ptr<ResultProducer>(new CountProducer(source.dataset, std::move(scan)));
     if (source.content == Content::kHead) scan.limit = std::min(scan.limit.value_or(kHeadRows), kHeadRows);

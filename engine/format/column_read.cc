@@ -49,7 +49,7 @@ Result<std::unique_ptr<ColumnRead>> MakeColumnRead(const std::shared_ptr<LanceFi
 
 Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::shared_ptr<LanceFile>& file,
                                                                   std::vector<std::unique_ptr<ColumnRead>> reads,
-                                                                  const OpContext& ctx) {
+                                                                  const OpContext& ctx, const RangeReader& reader) {
   std::vector<size_t> active(reads.size());
   for (size_t i = 0; i < reads.size(); ++i) active[i] = i;
   while (!active.empty()) {
@@ -62,7 +62,8 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::sha
       ranges.insert(ranges.end(), wanted.begin(), wanted.end());
     }
     if (asked.empty()) break;
-    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answers, file->ReadRangesAsync(std::move(ranges), ctx).Get(ctx));
+    const auto answered = reader ? reader(std::move(ranges), ctx) : file->ReadRangesAsync(std::move(ranges), ctx);
+    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answers, answered.Get(ctx));
     size_t position = 0;
     active.clear();
     for (const auto& [index, count] : asked) {

@@ -10,6 +10,7 @@
 
 #include <arrow/array.h>
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -81,10 +82,14 @@ Result<std::unique_ptr<ColumnRead>> MakeColumnReadStructural(const std::shared_p
                                                              const FieldColumns& columns, const ColumnInfos& infos,
                                                              RowSelection rows);
 
-// Drives `reads` of one file to the end: rounds of I/O for all together, then parallel decoding.
+// Stands in for LanceFile::ReadRangesAsync.
+using RangeReader = std::function<Future<std::vector<Bytes>>(std::vector<ByteRange>, const OpContext&)>;
+
+// Drives `reads` of one file to the end: rounds of I/O for all together, then parallel decoding. `reader`: instead of the file
+// itself.
 Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::shared_ptr<LanceFile>& file,
                                                                   std::vector<std::unique_ptr<ColumnRead>> reads,
-                                                                  const OpContext& ctx);
+                                                                  const OpContext& ctx, const RangeReader& reader = nullptr);
 
 // The most bytes that one array of that column may take. Constants, runs and nulls need next to no bytes in a file, so a few of
 // them could name any size: beyond kFreeArrayBytes an array may only be so many times larger than what its column holds.

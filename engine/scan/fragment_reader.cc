@@ -5,10 +5,13 @@
 #include <arrow/type_traits.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/executor.h"
 #include "engine/arrow_status.h"
 #include "engine/format/row_ids.h"
+#include "engine/scan/gathered_reads.h"
+#include "engine/scan/page_window.h"
 
 namespace lancefs {
 namespace {
@@ -133,6 +136,9 @@ Status CheckReadable(const pb::DataFile& file) {
   }
   return Status::OK();
 }
+
+// A window's unit is no less, however many columns there are.
+constexpr uint64_t kLeastWindow = 256 * 1024;
 
 // The ids of those of `fields` and what they hold that stand in the file.
 std::vector<int32_t> FieldsIn(const FieldColumns& columns, const std::vector<Field>& fields) {
@@ -304,34 +310,102 @@ std::optional<uint64_t> FragmentReader::SizeOf(const pb::DataFile& file) const {
   return std::nullopt;
 }
 
+// Null: the file itself.
+RangeReader FragmentReader::Through(const PieceWindow& window, size_t file) const {
+  if (window.window == nullptr || window.window->files[file] == nullptr) return nullptr;
+  return [pages = window.window->files[file], piece = window.piece](std::vector<ByteRange> ranges, const OpContext& ctx) {
+    return pages->ReadRangesAsync(std::move(ranges), piece, ctx);
+  };
+}
+
+// What each file holds of those fields.
+std::vector<std::vector<const ColumnInfo*>> FragmentReader::ColumnsOfFiles(const std::vector<Field>& fields) const {
+  std::vector<std::vector<const ColumnInfo*>> columns(files_.size());
+  for (size_t i = 0; i < files_.size(); ++i) {
+    std::set<uint32_t> seen;
+    for (const Field& field : fields) {
+      for (const uint32_t column : ColumnsOf(field, files_[i].columns, files_[i].file->version())) {
+        const auto info = files_[i].infos.find(column);
+        if (info == files_[i].infos.end() || !seen.insert(column).second) continue;
+        columns[i].push_back(info->second.get());
+      }
+    }
+  }
+  return columns;
+}
+
+std::shared_ptr<const FragmentWindow> FragmentReader::MakeGather(const std::vector<Field>& fields, uint64_t memory) const {
+  // Values whose width no type bounds are read exactly.
+  constexpr uint64_t kNarrow = 1000;
+  std::vector<Field> narrow;
+  std::copy_if(fields.begin(), fields.end(), std::back_inserter(narrow), [](const Field& field) {
+    const uint64_t bytes = FixedValueBytes(*field.type);
+    return bytes > 0 && bytes < kNarrow;
+  });
+  const auto columns = ColumnsOfFiles(narrow);
+  auto gather = std::make_shared<FragmentWindow>();
+  gather->files.resize(files_.size());
+  for (size_t i = 0; i < files_.size(); ++i) {
+    if (columns[i].empty()) continue;
+    auto reads = std::make_shared<GatheredReads>(files_[i].file, memory);
+    for (const ColumnInfo* column : columns[i]) reads->Add(*column);
+    reads->Sort();
+    gather->files[i] = std::move(reads);
+  }
+  return gather;
+}
+
+std::shared_ptr<const FragmentWindow> FragmentReader::MakeWindow(const std::vector<Field>& fields, const RowSelection& rows,
+                                                                 uint64_t memory) const {
+  const auto columns = ColumnsOfFiles(fields);
+  size_t count = 0;
+  for (const auto& of_file : columns) count += of_file.size();
+  const StoreTraits& traits = dataset_->store()->traits();
+  const uint64_t unit = std::clamp<uint64_t>(memory / std::max<size_t>(1, count), kLeastWindow, traits.max_request);
+  auto window = std::make_shared<FragmentWindow>();
+  window->files.resize(files_.size());
+  for (size_t i = 0; i < files_.size(); ++i) {
+    if (columns[i].empty()) continue;
+    auto pages = std::make_shared<PageWindow>(files_[i].file, unit);
+    for (const ColumnInfo* column : columns[i]) pages->Add(*column, rows, physical_rows_);
+    window->files[i] = std::move(pages);
+  }
+  return window;
+}
+
 Result<std::shared_ptr<arrow::Array>> FragmentReader::ReadSplit(const Field& field, const RowSelection& rows,
-                                                                const OpContext& ctx) const {
+                                                                const OpContext& ctx, const PieceWindow& window) const {
   if (field.logical_type != "struct" && !IsListOfStructs(field))
     return Status::Corruption("column '" + field.name + "' stands in two data files of fragment " + std::to_string(id_));
   std::vector<Part> parts;
-  for (const OpenFile& file : files_) {
+  for (size_t i = 0; i < files_.size(); ++i) {
+    const OpenFile& file = files_[i];
     if (!Holds(file, field)) continue;
     LANCEFS_ASSIGN_OR_RETURN(Field restricted, RestrictTo(field, file.columns));
     LANCEFS_ASSIGN_OR_RETURN(auto read, MakeColumnRead(file.file, restricted, file.columns, file.infos, rows));
     std::vector<std::unique_ptr<ColumnRead>> reads;
     reads.push_back(std::move(read));
-    LANCEFS_ASSIGN_OR_RETURN(auto arrays, RunColumnReads(file.file, std::move(reads), ctx));
+    LANCEFS_ASSIGN_OR_RETURN(auto arrays, RunColumnReads(file.file, std::move(reads), ctx, Through(window, i)));
     parts.push_back({std::move(restricted), arrays[0]});
   }
   return MergeParts(field, parts, static_cast<int64_t>(CountRows(rows)));
 }
 
 Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(const std::vector<Field>& fields,
-                                                                               const RowSelection& rows,
-                                                                               const OpContext& ctx) const {
+                                                                               const RowSelection& rows, const OpContext& ctx,
+                                                                               const PieceWindow& window) const {
   std::vector<std::shared_ptr<arrow::Array>> out(fields.size());
   struct FileJob {
     const OpenFile* file = nullptr;
+    RangeReader reader;
     std::vector<size_t> slots;
     std::vector<std::unique_ptr<ColumnRead>> reads;
   };
   std::vector<FileJob> jobs(files_.size());
-  for (size_t i = 0; i < files_.size(); ++i) jobs[i].file = &files_[i];
+  for (size_t i = 0; i < files_.size(); ++i) {
+    jobs[i].file = &files_[i];
+    jobs[i].reader = Through(window, i);
+  }
   for (size_t slot = 0; slot < fields.size(); ++slot) {
     std::vector<size_t> holders;
     for (size_t i = 0; i < files_.size(); ++i) {
@@ -347,7 +421,7 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(c
       jobs[holders[0]].slots.push_back(slot);
       jobs[holders[0]].reads.push_back(std::move(*read));
     } else {
-      LANCEFS_ASSIGN_OR_RETURN(out[slot], ReadSplit(fields[slot], rows, ctx));
+      LANCEFS_ASSIGN_OR_RETURN(out[slot], ReadSplit(fields[slot], rows, ctx, window));
     }
   }
   using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
@@ -357,12 +431,12 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(c
     if (!job.reads.empty()) busy.push_back(&job);
   }
   if (busy.size() == 1) {
-    results.push_back(RunColumnReads(busy[0]->file->file, std::move(busy[0]->reads), ctx));
+    results.push_back(RunColumnReads(busy[0]->file->file, std::move(busy[0]->reads), ctx, busy[0]->reader));
   } else {
     std::vector<Future<Arrays>> running;
     for (FileJob* job : busy) {
-      running.push_back(
-          Async<Arrays>(BlockingPool(), [job, ctx] { return RunColumnReads(job->file->file, std::move(job->reads), ctx); }));
+      running.push_back(Async<Arrays>(
+          BlockingPool(), [job, ctx] { return RunColumnReads(job->file->file, std::move(job->reads), ctx, job->reader); }));
     }
     for (const auto& future : running) results.push_back(future.Get(OpContext()));  // jobs live on this stack
   }
@@ -374,12 +448,13 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::ReadExactly(c
 }
 
 Result<std::vector<std::shared_ptr<arrow::Array>>> FragmentReader::Read(const std::vector<Field>& fields,
-                                                                        const RowSelection& rows, const OpContext& ctx) const {
+                                                                        const RowSelection& rows, const OpContext& ctx,
+                                                                        const PieceWindow& window) const {
   if (fields.empty()) return std::vector<std::shared_ptr<arrow::Array>>();
   const uint64_t count = CountRows(rows);
-  if (count == 0 || !BetterReadSpan(rows, count, EstimateRowBytes(fields))) return ReadExactly(fields, rows, ctx);
+  if (count == 0 || !BetterReadSpan(rows, count, EstimateRowBytes(fields))) return ReadExactly(fields, rows, ctx, window);
   const RowRange span{rows.front().start, rows.back().end};
-  LANCEFS_ASSIGN_OR_RETURN(auto arrays, ReadExactly(fields, {span}, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto arrays, ReadExactly(fields, {span}, ctx, window));
   LANCEFS_ARROW_ASSIGN(std::shared_ptr<arrow::Buffer> bits, arrow::AllocateEmptyBitmap(static_cast<int64_t>(span.length())));
   for (const RowRange& range : rows) {
     arrow::bit_util::SetBitsTo(bits->mutable_data(), static_cast<int64_t>(range.start - span.start),

@@ -14,6 +14,7 @@
 #include "engine/format/column_read.h"
 #include "engine/format/deletion_vector.h"
 #include "engine/scan/batch_filter.h"
+#include "engine/scan/range_source.h"
 #include "engine/table/dataset.h"
 
 namespace lancefs {
@@ -36,6 +37,20 @@ enum class SystemColumn : uint8_t {
 inline constexpr SystemColumn kSystemColumns[] = {SystemColumn::kRowId, SystemColumn::kRowAddress, SystemColumn::kRowOffset,
                                                   SystemColumn::kCreatedAt, SystemColumn::kLastUpdatedAt};
 const char* SystemColumnName(SystemColumn column);
+
+// What a fragment's files are read through (null: nothing), and which piece reads.
+struct FragmentWindow {
+  std::vector<std::shared_ptr<RangeSource>> files;
+  void Done(uint64_t piece) const {
+    for (const auto& file : files) {
+      if (file != nullptr) file->Done(piece);
+    }
+  }
+};
+struct PieceWindow {
+  std::shared_ptr<const FragmentWindow> window;  // null: what is read is read exactly
+  uint64_t piece = 0;
+};
 
 class FragmentReader {
  public:
@@ -60,7 +75,12 @@ class FragmentReader {
   // One array a field, with exactly the rows of `rows`. `fields` must have been among those of Open. Blobs are read as
   // descriptors: `fields` name them so (WithBlobDescriptors).
   Result<std::vector<std::shared_ptr<arrow::Array>>> Read(const std::vector<Field>& fields, const RowSelection& rows,
-                                                          const OpContext& ctx) const;
+                                                          const OpContext& ctx, const PieceWindow& window = {}) const;
+  // For reading those fields of all of `rows` piece by piece (PageWindow); about `memory` bytes are held at a time.
+  std::shared_ptr<const FragmentWindow> MakeWindow(const std::vector<Field>& fields, const RowSelection& rows,
+                                                   uint64_t memory) const;
+  // For reading scattered rows of those fields (GatheredReads).
+  std::shared_ptr<const FragmentWindow> MakeGather(const std::vector<Field>& fields, uint64_t memory) const;
   // Null where nothing is known of nulls but what reading shows.
   const KnownNulls* known_nulls() const { return known_nulls_.nulls.empty() ? nullptr : &known_nulls_; }
   // Arrow bytes that one row of those fields takes, about.
@@ -80,13 +100,16 @@ class FragmentReader {
   void CollectNulls();
   bool Holds(const OpenFile& file, const Field& field) const;
   Result<std::vector<std::shared_ptr<arrow::Array>>> ReadExactly(const std::vector<Field>& fields, const RowSelection& rows,
-                                                                 const OpContext& ctx) const;
+                                                                 const OpContext& ctx, const PieceWindow& window) const;
+  RangeReader Through(const PieceWindow& window, size_t file) const;
+  std::vector<std::vector<const ColumnInfo*>> ColumnsOfFiles(const std::vector<Field>& fields) const;
   Result<std::shared_ptr<arrow::Array>> RowIds(const RowSelection& rows, const OpContext& ctx) const;
   Result<std::shared_ptr<arrow::Array>> RowAddresses(const RowSelection& rows) const;
   Result<std::shared_ptr<arrow::Array>> RowOffsets(const RowSelection& rows) const;
   Result<std::shared_ptr<arrow::Array>> RowVersions(SystemColumn column, const RowSelection& rows, const OpContext& ctx) const;
   Result<std::shared_ptr<arrow::Array>> StoredLineage(SystemColumn column, const RowSelection& rows, const OpContext& ctx) const;
-  Result<std::shared_ptr<arrow::Array>> ReadSplit(const Field& field, const RowSelection& rows, const OpContext& ctx) const;
+  Result<std::shared_ptr<arrow::Array>> ReadSplit(const Field& field, const RowSelection& rows, const OpContext& ctx,
+                                                  const PieceWindow& window) const;
 
   std::shared_ptr<const Dataset> dataset_;
   size_t index_ = 0;

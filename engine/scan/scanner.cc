@@ -22,6 +22,7 @@
 #include <set>
 
 #include "base/executor.h"
+#include "base/memory_budget.h"
 #include "engine/arrow_status.h"
 #include "engine/format/blob_descriptor.h"
 #include "engine/rows/json_columns.h"
@@ -37,6 +38,10 @@ constexpr size_t kMaxTakenAhead = 64;      // when single rows are taken from ea
 constexpr uint64_t kMinBatchRows = 64;
 constexpr uint64_t kMaxPieceRows = 1 << 20;
 constexpr uint64_t kPieceGrowth = 4;
+// Pieces that are read exactly, since the consumer may only want the first rows.
+constexpr uint64_t kPiecesOfHead = 1;
+// Of pages that are read whole, a fragment; scans of two fragments overlap.
+uint64_t WindowBytes() { return MemoryBudget::Global().Share(6, 4 << 20, 160 << 20); }
 
 using Arrays = std::vector<std::shared_ptr<arrow::Array>>;
 
@@ -64,6 +69,10 @@ struct Plan {
   bool weighs_blobs = false;                // any of output_bytes
   std::vector<SystemColumn> filter_system;  // that the filter asks for
   std::vector<SystemColumn> output_system;  // that the output asks for
+
+  bool filtered() const { return options.filter != nullptr; }
+  // There is a first stage, to find rows or to weigh blobs.
+  bool staged() const { return filtered() || weighs_blobs; }
 };
 
 std::shared_ptr<arrow::Field> OutputField(const SelectItem& item, const Schema& schema) {
@@ -212,10 +221,12 @@ Result<std::shared_ptr<arrow::Array>> ExtractPath(const arrow::RecordBatch& batc
   return array;
 }
 
-// A fragment being read, and its blobs.
+// A fragment being read, its blobs, and what a piece of the first (or only) stage reads through.
 struct Opened {
   std::shared_ptr<const FragmentReader> reader;
   std::shared_ptr<BlobFetcher> blobs;
+  PieceWindow window;
+  std::shared_ptr<const FragmentWindow> gather;  // what rows that a filter left are read through; null: nothing
 };
 
 // Rows of a fragment on their way to the output: which, and their early columns and those with blobs.
@@ -246,7 +257,8 @@ bool MayHalve(const Status& status, const Piece& piece) { return status.Is(Statu
 // The second stage: reads the late columns and the blobs and builds the output. REQUIRES: the piece has rows.
 Result<std::shared_ptr<arrow::RecordBatch>> Finish(const Plan& plan, Piece piece, const OpContext& ctx) {
   LANCEFS_RETURN_NOT_OK(ctx.Check());
-  LANCEFS_ASSIGN_OR_RETURN(Arrays late, piece.source.reader->Read(plan.late, piece.rows, ctx));
+  const PieceWindow window = plan.staged() ? PieceWindow{piece.source.gather} : piece.source.window;
+  LANCEFS_ASSIGN_OR_RETURN(Arrays late, piece.source.reader->Read(plan.late, piece.rows, ctx, window));
   Arrays arrays = std::move(piece.early);
   LANCEFS_RETURN_NOT_OK(FetchBlobs(plan.all, plan.output_bytes, piece.source.blobs.get(), &arrays, ctx));
   arrays.insert(arrays.end(), late.begin(), late.end());
@@ -378,7 +390,7 @@ Result<Found> Evaluate(const Plan& plan, Opened source, RowSelection rows, uint6
   piece.rows = std::move(rows);
   found.rows = static_cast<uint64_t>(piece.count);
   if (plan.options.filter != nullptr) {
-    LANCEFS_ASSIGN_OR_RETURN(piece.early, piece.source.reader->Read(plan.early, piece.rows, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(piece.early, piece.source.reader->Read(plan.early, piece.rows, ctx, piece.source.window));
     LANCEFS_ASSIGN_OR_RETURN(const auto mask, FilterMask(plan, piece, &found.early_bytes, ctx));
     const int64_t kept = mask->true_count();
     if (kept == 0) {
@@ -396,7 +408,8 @@ Result<Found> Evaluate(const Plan& plan, Opened source, RowSelection rows, uint6
   }
   uint64_t blob_bytes = 0;
   if (plan.weighs_blobs) {
-    LANCEFS_ASSIGN_OR_RETURN(const Arrays blobs, piece.source.reader->Read(plan.blobs, piece.rows, ctx));
+    const PieceWindow window = plan.filtered() ? PieceWindow{piece.source.gather} : piece.source.window;
+    LANCEFS_ASSIGN_OR_RETURN(const Arrays blobs, piece.source.reader->Read(plan.blobs, piece.rows, ctx, window));
     piece.early.insert(piece.early.end(), blobs.begin(), blobs.end());
     LANCEFS_RETURN_NOT_OK(WeighBlobs(plan, plan.output_bytes, piece, &piece.blob_bytes, ctx));
     RowsWithin(piece.blob_bytes, 0, static_cast<uint64_t>(piece.count), UINT64_MAX, &blob_bytes);
@@ -474,7 +487,9 @@ class ScanStream : public BatchStream {
   Result<bool> HaveRows(bool may_wait, const OpContext& ctx);
   uint64_t RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const;
   void SawFirstPiece(uint64_t bytes, uint64_t rows);
-  RowSelection CutPiece();
+  bool MayCut() const { return pieces_cut_ <= alone_ || pieces_done_ > alone_; }
+  Piece CutPiece();
+  void PieceDone(const Piece& piece);
   Status StartFilters(const OpContext& ctx);
   Running<Found> StartFilter(Piece piece) const;
   Running<std::shared_ptr<arrow::RecordBatch>> StartFinish(Piece piece, uint64_t blob_bytes);
@@ -482,9 +497,8 @@ class ScanStream : public BatchStream {
   void HalveJob();
   bool FinishFound();
   Status StartJobs(const OpContext& ctx);
-  bool filtered() const { return plan_->options.filter != nullptr; }
-  // There is a first stage, to find rows or to weigh blobs.
-  bool staged() const { return filtered() || plan_->weighs_blobs; }
+  bool filtered() const { return plan_->filtered(); }
+  bool staged() const { return plan_->staged(); }
   const std::vector<Field>& FirstFields() const { return filtered() ? plan_->early : staged() ? plan_->blobs : plan_->all; }
   bool taking() const { return plan_->options.take.has_value(); }
   // Whether another job may start. Rows that are taken from many fragments make small jobs: as many run as make a batch.
@@ -508,6 +522,10 @@ class ScanStream : public BatchStream {
   std::deque<Running<std::shared_ptr<arrow::RecordBatch>>> jobs_;  // second, or only, stage
   uint64_t blob_bytes_ = 0;                                        // of the blobs in jobs_
   std::shared_ptr<arrow::RecordBatch> batch_;                      // being delivered
+  uint64_t pieces_cut_ = 0;                                        // of the first (or only) stage
+  uint64_t pieces_done_ = 0;
+  uint64_t pieces_of_current_ = 0;  // that were cut
+  uint64_t alone_ = UINT64_MAX;     // the piece that others wait for, as it begins in the middle of pages
   size_t window_ = 1;
   size_t ahead_ = 1;
   uint64_t skip_ = 0;  // output rows to drop (with a filter only)
@@ -610,6 +628,7 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
     OpenAhead();
     if (!may_wait && !sources_.front().reader.done()) return false;
     LANCEFS_ASSIGN_OR_RETURN(current_.reader, sources_.front().reader.Get(ctx));
+    pieces_of_current_ = 0;
     current_.blobs = std::make_shared<BlobFetcher>(plan_->dataset, current_.reader);
     LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_.reader));
     output_rows_ = RowsOfPiece(plan_->all, 0);
@@ -641,23 +660,40 @@ void ScanStream::SawFirstPiece(uint64_t bytes, uint64_t rows) {
   piece_rows_ = std::min(piece_rows_ * kPieceGrowth, max_piece_rows_);
 }
 
-RowSelection ScanStream::CutPiece() {
-  RowSelection rows = TakeFront(&remaining_, piece_rows_);
+Piece ScanStream::CutPiece() {
+  const bool remote = !plan_->dataset->store()->traits().is_local;
+  // Whoever came so far goes on, so pages are worth reading at once.
+  const bool goes_on = plan_->options.reads_all || pieces_done_ >= kPiecesOfHead;
+  if (goes_on && remote && !taking() && current_.window.window == nullptr) {
+    current_.window.window = current_.reader->MakeWindow(FirstFields(), remaining_, WindowBytes());
+    if (pieces_of_current_ > 0) alone_ = pieces_cut_;
+  }
+  if (filtered() && remote && !taking() && current_.gather == nullptr)
+    current_.gather = current_.reader->MakeGather(plan_->all, WindowBytes() / kMaxWindow);
+  ++pieces_of_current_;
+  Piece piece;
+  piece.source = current_;
+  piece.source.window.piece = pieces_cut_++;
+  piece.rows = TakeFront(&remaining_, piece_rows_);
+  piece.count = static_cast<int64_t>(CountRows(piece.rows));
   piece_rows_ = std::min(piece_rows_ * kPieceGrowth, max_piece_rows_);
-  return rows;
+  return piece;
+}
+
+// A piece of the first (or only) stage has read what it wants.
+void ScanStream::PieceDone(const Piece& piece) {
+  ++pieces_done_;
+  const PieceWindow& window = piece.source.window;
+  if (window.window != nullptr) window.window->Done(window.piece);
 }
 
 Status ScanStream::StartFilters(const OpContext& ctx) {
-  while (MayStart(filters_)) {
+  while (MayStart(filters_) && MayCut()) {
     // Fragments to take from are all being opened: to wait for the next one is to wait for all.
     LANCEFS_ASSIGN_OR_RETURN(const bool have,
                              HaveRows(taking() || (filters_.empty() && jobs_.empty() && found_.rows.empty()), ctx));
     if (!have) return Status::OK();
-    Piece piece;
-    piece.source = current_;
-    piece.rows = CutPiece();
-    piece.count = static_cast<int64_t>(CountRows(piece.rows));
-    filters_.push_back(StartFilter(std::move(piece)));
+    filters_.push_back(StartFilter(CutPiece()));
   }
   return Status::OK();
 }
@@ -733,6 +769,7 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
         continue;
       }
       LANCEFS_ASSIGN_OR_RETURN(Found found, std::move(evaluated));
+      PieceDone(filters_.front().piece);
       filters_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
       ahead_ = std::max(ahead_, std::min(ahead_ * 2, kMaxFragmentsAhead));
@@ -743,13 +780,10 @@ Status ScanStream::StartJobs(const OpContext& ctx) {
       LANCEFS_RETURN_NOT_OK(StartFilters(ctx));
       continue;
     }
+    if (!MayCut()) return Status::OK();
     LANCEFS_ASSIGN_OR_RETURN(const bool have, HaveRows(taking() || jobs_.empty(), ctx));
     if (!have) return Status::OK();
-    Piece piece;
-    piece.source = current_;
-    piece.rows = CutPiece();
-    piece.count = static_cast<int64_t>(CountRows(piece.rows));
-    jobs_.push_back(StartFinish(std::move(piece), 0));
+    jobs_.push_back(StartFinish(CutPiece(), 0));
   }
   return Status::OK();
 }
@@ -768,6 +802,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ScanStream::Next(const OpContext& ct
       }
       LANCEFS_ASSIGN_OR_RETURN(batch_, std::move(finished));
       blob_bytes_ -= jobs_.front().blob_bytes;
+      if (!staged()) PieceDone(jobs_.front().piece);
       jobs_.pop_front();
       window_ = std::min(window_ * 2, kMaxWindow);
       ahead_ = std::max(ahead_, std::min(ahead_ * 2, kMaxFragmentsAhead));
@@ -822,6 +857,7 @@ Result<uint64_t> CountRows(std::shared_ptr<const Dataset> dataset, ScanOptions o
   options.select.emplace();
   options.with_row_id = false;
   options.with_row_address = false;
+  options.reads_all = true;
   if (options.filter == nullptr && !options.take) {
     uint64_t rows = 0;
     for (const FragmentInfo& fragment : dataset->fragments()) {

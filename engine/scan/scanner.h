@@ -33,6 +33,8 @@ struct ScanOptions {
   // Target size of a batch in Arrow bytes; memory in flight is a small multiple of it.
   uint64_t batch_bytes = 8 * 1024 * 1024;
   uint64_t max_batch_rows = 64 * 1024;
+  // The caller reads to the end, so the first rows need not come before the others.
+  bool reads_all = false;
 };
 
 class BatchStream {

@@ -60,6 +60,9 @@ class MiniBlockRead final : public PageRead {
   Status ParseChunkWords(const Bytes& words, MiniBlockState* state) const;
   Status ParseRepetitionIndex(const Bytes& index, MiniBlockState* state) const;
   Status ParseDictionary(const Bytes& bytes, MiniBlockState* state) const;
+  uint64_t GuessFront() const;
+  ByteRange MissingOf(const ChunkRun& run) const;
+  Bytes WithFront(const ChunkRun& run, Bytes rest) const;
   void PlanRuns();
   void ChunksOf(const RowRange& range, size_t* begin, size_t* end) const;
   Status ParseChunk(const ChunkRun& run, size_t index, Chunk* chunk) const;
@@ -82,6 +85,8 @@ class MiniBlockRead final : public PageRead {
 
   std::shared_ptr<const MiniBlockState> state_;
   bool whole_ = false;
+  uint64_t front_bytes_ = 0;  // of the chunks that are read before their table is known
+  Bytes front_;
   bool supplied_ = false;
   std::vector<ChunkRun> runs_;
 };
@@ -133,8 +138,30 @@ Status MiniBlockRead::Init(const pb::v21::MiniBlockLayout& layout) {
     PlanRuns();
   } else {
     whole_ = WantsWholePage(context_, rows_, page().buffers[1].length);
+    if (!whole_) front_bytes_ = GuessFront();
   }
   return Status::OK();
+}
+
+// The rows that a page begins with lie in its first chunks, whose size is guessed by the mean, so that the first rows of a table
+// are there a round earlier. 0: the wanted rows lie elsewhere or in many chunks.
+uint64_t MiniBlockRead::GuessFront() const {
+  constexpr uint64_t kMostGuessed = 32 * 1024;
+  const uint64_t chunks = page().buffers[0].length / (large_ ? 4 : 2);
+  if (rows_.size() != 1 || rows_[0].start != 0 || chunks == 0) return 0;
+  const uint64_t bytes = page().buffers[1].length;
+  const uint64_t rows_in_chunk = std::max<uint64_t>(1, page().length / chunks);
+  const uint64_t wanted = (rows_[0].end - 1) / rows_in_chunk + 1;
+  const uint64_t mean = bytes / chunks + 8;
+  if (wanted > chunks || wanted * mean > kMostGuessed) return 0;
+  return std::min(bytes, wanted * mean + mean / 2 + 256);
+}
+
+// What is not read yet of a run of chunks.
+ByteRange MiniBlockRead::MissingOf(const ChunkRun& run) const {
+  const uint64_t end = state_->chunk_start[run.end];
+  const uint64_t start = std::min(end, std::max<uint64_t>(state_->chunk_start[run.begin], front_.size()));
+  return PartOf(page(), 1, start, end - start);
 }
 
 std::vector<ByteRange> MiniBlockRead::NextReads() {
@@ -144,13 +171,11 @@ std::vector<ByteRange> MiniBlockRead::NextReads() {
     if (dictionary_codec_ != nullptr) ranges.push_back(page().buffers[2]);
     if (index_depth_ > 0) ranges.push_back(page().buffers[dictionary_codec_ != nullptr ? 3 : 2]);
     if (whole_) ranges.push_back(page().buffers[1]);
+    if (front_bytes_ > 0) ranges.push_back(PartOf(page(), 1, 0, front_bytes_));
     return ranges;
   }
   if (supplied_) return ranges;
-  for (const ChunkRun& run : runs_) {
-    const uint64_t start = state_->chunk_start[run.begin];
-    ranges.push_back(PartOf(page(), 1, start, state_->chunk_start[run.end] - start));
-  }
+  for (const ChunkRun& run : runs_) ranges.push_back(MissingOf(run));
   return ranges;
 }
 
@@ -158,16 +183,31 @@ Status MiniBlockRead::Supply(std::vector<Bytes> answers) {
   if (state_ == nullptr) {
     LANCEFS_RETURN_NOT_OK(ParseState(answers));
     PlanRuns();
-    if (!whole_) return Status::OK();
+    if (whole_ || front_bytes_ > 0) front_ = answers.back();
     for (ChunkRun& run : runs_) {
       const uint64_t start = state_->chunk_start[run.begin];
-      run.bytes = answers.back().Slice(start, state_->chunk_start[run.end] - start);
+      const uint64_t end = state_->chunk_start[run.end];
+      if (end > front_.size()) return Status::OK();  // the rest has to be asked for
+      run.bytes = front_.Slice(start, end - start);
     }
   } else {
-    for (size_t i = 0; i < runs_.size(); ++i) runs_[i].bytes = std::move(answers[i]);
+    for (size_t i = 0; i < runs_.size(); ++i) runs_[i].bytes = WithFront(runs_[i], std::move(answers[i]));
   }
+  front_ = Bytes();
   supplied_ = true;
   return Status::OK();
+}
+
+// The bytes of a run whose beginning may have been read before.
+Bytes MiniBlockRead::WithFront(const ChunkRun& run, Bytes rest) const {
+  const uint64_t start = state_->chunk_start[run.begin];
+  if (start >= front_.size()) return rest;
+  const uint64_t known = std::min<uint64_t>(front_.size(), state_->chunk_start[run.end]) - start;
+  uint8_t* to = nullptr;
+  Bytes both = Bytes::Allocate(known + rest.size(), &to);
+  std::memcpy(to, front_.data() + start, known);
+  if (!rest.empty()) std::memcpy(to + known, rest.data(), rest.size());
+  return both;
 }
 
 Status MiniBlockRead::ParseState(const std::vector<Bytes>& buffers) {

@@ -13,6 +13,10 @@ namespace {
 constexpr uint64_t kWholeNumerator = 9;
 constexpr uint64_t kWholeDenominator = 10;
 
+// The first rows of a page have the first bytes; so many are guessed at most, so that a table's first rows are there a round
+// earlier.
+constexpr uint64_t kMostGuessed = 16 * 1024;
+
 // Writers use it below 100 distinct values.
 constexpr uint64_t kMaxItems = uint64_t{1} << 24;
 
@@ -37,6 +41,11 @@ class PlainPart : public BinaryPart {
     part->scheme_ = scheme == "none" ? "" : scheme;
     const bool nearly_all = part->rows_ >= length / kWholeDenominator * kWholeNumerator;
     part->whole_ = !part->scheme_.empty() || nearly_all || part->place_.length <= page.file->store()->traits().coalesce_gap / 4;
+    if (!part->whole_ && ranges.size() == 1 && ranges[0].start == 0 && length > 0 && part->rows_ < kMostGuessed) {
+      const uint64_t mean = part->place_.length / length * part->rows_;
+      const uint64_t guess = mean + mean / 2 + 512;
+      if (guess <= kMostGuessed) part->front_ = std::min(guess, part->place_.length);
+    }
     return std::unique_ptr<BinaryPart>(std::move(part));
   }
   void SetFsst(const structural::FsstTable& table) { fsst_ = std::make_unique<structural::FsstTable>(table); }
@@ -47,6 +56,7 @@ class PlainPart : public BinaryPart {
     if (state_ == State::kStart) {
       ends_.AppendReads(reads);
       if (whole_ && place_.length != 0) reads->push_back(place_);
+      if (front_ != 0) reads->push_back({place_.offset, front_});
       state_ = State::kAskedOffsets;
     } else if (state_ == State::kHaveOffsets) {
       for (const ByteRange& span : spans_) reads->push_back({place_.offset + span.offset, span.length});
@@ -67,6 +77,11 @@ class PlainPart : public BinaryPart {
     if (!whole_) {
       PlanSpans();
       state_ = State::kHaveOffsets;
+      if (front_ == 0) return Status::OK();
+      const Bytes front = answers->Take();
+      if (!spans_.empty() && (spans_.size() > 1 || spans_[0].end() > front.size())) return Status::OK();  // guessed too few
+      for (const ByteRange& span : spans_) span_bytes_.push_back(front.Slice(span.offset, span.length));
+      state_ = State::kDone;
       return Status::OK();
     }
     Bytes all = place_.length == 0 ? Bytes() : answers->Take();
@@ -187,6 +202,7 @@ class PlainPart : public BinaryPart {
   ByteRange place_;
   std::string scheme_;
   bool whole_ = false;
+  uint64_t front_ = 0;            // bytes that are asked for together with the offsets
   std::vector<ByteRange> spans_;  // in the (plain) bytes
   std::vector<Bytes> span_bytes_;
   std::vector<size_t> span_of_range_;
