@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/registry.h"
 
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <mutex>
 
 #include "backends/azure/azure_options.h"
 #include "backends/azure/azure_store.h"
+#include "backends/cache_store.h"
 #include "backends/coordination.h"
 #include "backends/dynamodb/manifest_list.h"
 #include "backends/local_store.h"
@@ -108,12 +112,61 @@ Result<OpenedStore> WithLock(OpenedStore opened, const Uri& uri, const StorageOp
   return opened;
 }
 
+// The folder's cache for the stores to come.
+struct ChosenCache {
+  std::mutex mutex;
+  std::shared_ptr<DiskCache> cache;  // guarded by mutex
+};
+ChosenCache& Chosen() {
+  static auto* chosen = new ChosenCache;
+  return *chosen;
+}
+
+// What tells objects of one name in different stores apart: bucket and, wherever an option or the environment names one,
+// endpoint.
+std::string NameSpace(const OpenedStore& opened, const StorageOptions& options) {
+  std::string name = opened.store->name();
+  const auto add = [&name](std::string key, const std::string& value) {
+    std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (key.find("endpoint") != std::string::npos || key.find("account_name") != std::string::npos)
+      name += "\n" + key + "=" + value;
+  };
+  for (const char* variable : {"AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT",
+                               "AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_ENDPOINT"}) {
+    if (const char* value = std::getenv(variable)) add(variable, value);
+  }
+  for (const auto& [key, value] : options) add(key, value);
+  return name;
+}
+
+// Remote stores with what is kept of them.
+OpenedStore WithCache(OpenedStore opened, const Uri& uri, const StorageOptions& options) {
+  if (opened.store->traits().is_local || uri.scheme == "memory") return opened;
+  std::shared_ptr<DiskCache> disk;
+  {
+    std::lock_guard lock(Chosen().mutex);
+    disk = Chosen().cache;
+  }
+  opened.store = MakeCacheStore(opened.store, NameSpace(opened, options), std::move(disk));
+  return opened;
+}
+
 }  // namespace
+
+Status UseDiskCache(const std::string& directory, uint64_t max_bytes) {
+  DiskCache::Options options;
+  options.directory = directory;
+  options.max_bytes = max_bytes;
+  LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<DiskCache> cache, DiskCache::Open(std::move(options)));
+  std::lock_guard lock(Chosen().mutex);
+  Chosen().cache = std::move(cache);
+  return Status::OK();
+}
 
 Result<OpenedStore> OpenStore(const std::string& uri, const StorageOptions& options) {
   LANCEFS_ASSIGN_OR_RETURN(const Uri parsed, ParseUri(uri));
   LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenParsed(parsed, options));
-  return WithLock(std::move(opened), parsed, options);
+  return WithLock(WithCache(std::move(opened), parsed, options), parsed, options);
 }
 
 }  // namespace lancefs

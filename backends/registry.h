@@ -20,8 +20,12 @@ struct OpenedStore {
   std::string uri;   // normalised, without secrets
 };
 
+// What is read of remote stores opened from now on is kept in that folder, too (disk_cache.h). Errors: kIoError where it cannot
+// be used; then nothing changes.
+Status UseDiskCache(const std::string& directory, uint64_t max_bytes);
+
 // For local paths the store's root is the directory itself and `path` is "".
-// The store comes with retries and metering (Metrics::Global()).
+// The store comes with retries and metering (Metrics::Global()), remote ones with the cache (cache_store.h).
 // Errors: kInvalidArgument (URI, option), kNotSupported (a scheme that this build lacks).
 Result<OpenedStore> OpenStore(const std::string& uri, const StorageOptions& options = {});
 

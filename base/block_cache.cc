@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/memory_budget.h"
+
 namespace lancefs {
 namespace {
 
@@ -18,6 +20,9 @@ constexpr size_t kMostKept = 0;  // so that a use after the end is seen
 #else
 constexpr size_t kMostKept = 48 * 1024 * 1024;
 #endif
+// With little memory to use, less.
+constexpr size_t kLeastKept = 4 * 1024 * 1024;
+size_t MostKept() { return kMostKept == 0 ? 0 : MemoryBudget::Global().Share(16, kLeastKept, kMostKept); }
 constexpr size_t kHugePage = 2 * 1024 * 1024;
 // Blocks below a huge page are cut from pieces of this size.
 constexpr size_t kSlab = 8 * 1024 * 1024;
@@ -65,18 +70,23 @@ class BlockCache {
   void Give(uint8_t* block) {
     std::lock_guard lock(mutex_);
     const size_t size = capacities_.at(block);
-    if (size > std::min(kLargestKept, kMostKept)) {
+    const size_t most = MostKept();
+    if (size > std::min(kLargestKept, most)) {
       capacities_.erase(block);
       Unmap(block, size);
       return;
     }
     kept_.push_back({block, size});
     kept_bytes_ += size;
-    while (kept_bytes_ > kMostKept) {
-      Cool(kept_.front());
-      kept_bytes_ -= kept_.front().size;
-      kept_.pop_front();
-    }
+    account_->Add(size);
+    while (kept_bytes_ > most) CoolOldest();
+  }
+
+  // Gives so many of the kept bytes back to the system.
+  void Shrink(uint64_t bytes) {
+    std::lock_guard lock(mutex_);
+    const size_t wanted = kept_bytes_ - std::min<size_t>(kept_bytes_, bytes);
+    while (kept_bytes_ > wanted) CoolOldest();
   }
 
  private:
@@ -91,6 +101,7 @@ class BlockCache {
       const Block block = kept_[i];
       if (block.size < size || block.size > wanted + wanted / 2) continue;
       kept_bytes_ -= block.size;
+      account_->Sub(block.size);
       kept_.erase(kept_.begin() + static_cast<ptrdiff_t>(i));
       return block.start;
     }
@@ -117,6 +128,12 @@ class BlockCache {
     slab_left_ -= wanted;
     return block;
   }
+  void CoolOldest() {
+    Cool(kept_.front());
+    kept_bytes_ -= kept_.front().size;
+    account_->Sub(kept_.front().size);
+    kept_.pop_front();
+  }
   void Cool(const Block& block) {
     if (block.size >= kHugePage) {
       capacities_.erase(block.start);
@@ -127,6 +144,8 @@ class BlockCache {
     cold_[block.size].push_back(block.start);
   }
 
+  MemoryBudget::Account* const account_ =
+      MemoryBudget::Global().MakeAccount("kept_blocks", [this](uint64_t bytes) { Shrink(bytes); });
   std::mutex mutex_;
   std::deque<Block> kept_;  // oldest first
   size_t kept_bytes_ = 0;

@@ -16,6 +16,7 @@ namespace lancefs {
 
 struct GlobalOptions {
   std::vector<std::string> mount_options;    // -o items, split at commas
+  std::vector<std::string> kept_options;     // --cache and the like as key=value; become mount_options
   std::vector<std::string> storage_options;  // --storage-option key=value
   std::string options_file;
   std::string log_level;

@@ -11,6 +11,7 @@
 #include "engine/format/describe_file.h"
 #include "engine/scan/verify.h"
 #include "engine/write/append_file.h"
+#include "tools/cache_options.h"
 #include "tools/commands.h"
 
 namespace lancefs {
@@ -27,7 +28,9 @@ Status WithPlace(const Status& status, const std::string& file) { return status.
 
 Result<StorageOptions> StorageOf(const GlobalOptions& global) {
   LANCEFS_ASSIGN_OR_RETURN(ParsedOptions parsed,
-                           MergeOptions(global.mount_options, global.storage_options, global.options_file, {}));
+                           MergeOptions(global.mount_options, global.storage_options, global.options_file, CacheKeys()));
+  LANCEFS_ASSIGN_OR_RETURN(const CacheOptions cache, MakeCacheOptions(parsed.own));
+  ApplyCacheOptions(cache);
   return parsed.storage;
 }
 

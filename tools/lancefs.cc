@@ -48,6 +48,17 @@ void AddShared(CLI::App* command, GlobalOptions* global) {
   command->add_option("--options-file", global->options_file, "a file of 'key = value' lines, mode 0600; secrets go here");
   command->add_option("--log-level", global->log_level, "debug, info, warn or error");
   command->add_option("--log-file", global->log_file, "write the log to this file");
+  const auto kept = [global](const char* key) {
+    return [global, key](const CLI::results_t& values) {
+      global->kept_options.push_back(std::string(key) + "=" + (values.empty() ? "true" : values.back()));
+      return true;
+    };
+  };
+  command->add_option("--cache", kept("cache"), "keep what is read of object stores in this folder (default: the user's cache)")
+      ->type_name("DIR")
+      ->expected(0, 1);
+  command->add_option("--cache-size", kept("cache-size"), "how much (default 10GiB)")->type_name("SIZE");
+  command->add_option("--memory", kept("memory"), "limit of what is kept in memory")->type_name("SIZE");
   command->add_flag("--json", global->json, "machine-readable output");
 }
 
@@ -142,6 +153,7 @@ int Main(int argc, char** argv) {
     return code == 0 ? 0 : 2;
   }
   global.mount_options = SplitCommas(global.mount_options);
+  for (const std::string& option : global.kept_options) global.mount_options.push_back(option);
   if (!global.log_file.empty()) {
     const Status status = OpenLogFile(global.log_file);
     if (!status.ok()) return Report(status);

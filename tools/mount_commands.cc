@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "base/uri.h"
 #include "engine/arrow_status.h"
+#include "tools/cache_options.h"
 #include "tools/mount_options.h"
 
 namespace lancefs {
@@ -39,7 +41,10 @@ const std::vector<std::string>& OwnKeys() {
                                                          "retention",
                                                          "append-format",
                                                          "large",
-                                                         "log-file"};
+                                                         "log-file",
+                                                         "cache",
+                                                         "cache-size",
+                                                         "memory"};
   return *keys;
 }
 
@@ -79,6 +84,8 @@ Status TakeOption(const std::string& key, const std::string& value, MountOptions
     *out = std::chrono::milliseconds(ms);
     return Status::OK();
   };
+  const std::vector<std::string>& cache = CacheKeys();
+  if (std::find(cache.begin(), cache.end(), key) != cache.end()) return Status::OK();  // MakeCacheOptions takes them
   if (key == "ro") return flag(&fs.read_only);
   if (key == "rw") return Status::OK();
   if (key == "refresh") return time(&fs.refresh);
@@ -144,8 +151,10 @@ Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::st
     }
   }
   LANCEFS_ASSIGN_OR_RETURN(const ParsedOptions parsed, MergeOptions(own, global.storage_options, global.options_file, OwnKeys()));
+  LANCEFS_ASSIGN_OR_RETURN(const CacheOptions cache, MakeCacheOptions(parsed.own));
   for (const auto& [key, value] : parsed.own) LANCEFS_RETURN_NOT_OK(TakeOption(key, value, &options));
-  options.open_source = [uri, storage = parsed.storage]() -> Result<MountSource> {
+  options.open_source = [uri, storage = parsed.storage, cache]() -> Result<MountSource> {
+    ApplyCacheOptions(cache);
     LANCEFS_RETURN_NOT_OK(FromArrow(arrow::compute::Initialize()));
     LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, storage));
     return MountSource{opened.store, opened.path, opened.uri};
