@@ -22,6 +22,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
 import sigv4
 import with_dynamodb
+from mounts import Mount, wait_until
 from programs import LANCEFS, lancefs
 from s3_proxy import S3Proxy
 
@@ -261,6 +262,24 @@ def test_a_table_from_before_it_was_listed(sides, key, world):
     assert sorted(world.dynamo.items(key)) == [3]
     for side in sides.values():
         assert side.read(key) == (3, [1, 2, 3])
+
+
+def test_a_mounted_database(sides, world):
+    """Tables of a directory, new ones too; each drop is a version in the list."""
+    root = f"ddb-{os.getpid()}/mounted"
+    sides["pylance"].create(f"{root}/there.lance", [1, 2])
+    with Mount(world.uri(root), env=world.env) as mount:
+        assert sorted(name for name in os.listdir(mount.path) if not name.startswith(".")) == ["there"]
+        (mount.path / "there/append/more.jsonl").write_text('{"id": 3}\n')
+        (mount.path / "new").mkdir()
+        (mount.path / "new/append/first.jsonl").write_text('{"id": 7}\n')
+        assert (mount.path / "there/rows.jsonl").read_text() == '{"id":1}\n{"id":2}\n{"id":3}\n'
+        info = json.loads((mount.path / "new/info.json").read_text())
+        assert info["uri"] == world.uri(f"{root}/new.lance")
+        sides["pylance"].append(f"{root}/new.lance", [8])
+        wait_until(lambda: (mount.path / "new/count").read_text().strip() == "2")
+    assert sides["pylance"].read(f"{root}/there.lance") == (2, [1, 2, 3])
+    assert sorted(world.dynamo.items(f"{root}/there.lance")) == sorted(world.dynamo.items(f"{root}/new.lance")) == [1, 2]
 
 
 # ---- Killed at the n-th request ------------------------------------------------------------------
