@@ -94,6 +94,12 @@ std::optional<std::string> OptionReader::GetClient(std::string_view name) const 
   return std::nullopt;
 }
 
+std::optional<std::string> OptionReader::GetLance(std::string_view name) const {
+  if (const auto it = options_.find(std::string(name)); it != options_.end()) return it->second;
+  if (const std::string* value = FindEnvironment(Upper(name))) return *value;
+  return std::nullopt;
+}
+
 HttpHeaders OptionReader::DefaultHeaders() const {
   HttpHeaders headers;
   for (const auto& [key, value] : options_) {
@@ -202,6 +208,46 @@ void SetTestHosts(const OptionReader& reader, HttpConfig* http) {
   }
 }
 
+Status ParseRate(const OptionReader& reader, const char* key, double low, double high, double* rate) {
+  const auto value = reader.GetLance(key);
+  if (!value) return Status::OK();
+  double parsed = 0;
+  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), parsed);
+  // Written so that NaN is refused.
+  if (error != std::errc() || end != value->data() + value->size() || !(parsed >= low && parsed <= high))
+    return Status::InvalidArgument("the option '" + std::string(key) + "' must be a number from " + std::to_string(low) + " to " +
+                                   std::to_string(high));
+  *rate = parsed;
+  return Status::OK();
+}
+
+Result<AimdOptions> ParseAimdOptions(const OptionReader& reader) {
+  constexpr double kTiny = 0.001;
+  constexpr double kHuge = 1e9;
+  AimdOptions out;
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_initial_rate", kTiny, kHuge, &out.initial_rate));
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_min_rate", kTiny, kHuge, &out.min_rate));
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_max_rate", 0, kHuge, &out.max_rate));
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_decrease_factor", kTiny, 0.999, &out.decrease_factor));
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_additive_increment", kTiny, kHuge, &out.additive_increment));
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_burst_capacity", 1, kHuge, &out.burst_capacity));
+  double retries = out.max_retries;
+  double low = static_cast<double>(out.min_backoff.count());
+  double high = static_cast<double>(out.max_backoff.count());
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_max_retries", 0, 1000, &retries));
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_min_backoff_ms", 0, kHuge, &low));
+  LANCEFS_RETURN_NOT_OK(ParseRate(reader, "lance_aimd_max_backoff_ms", 0, kHuge, &high));
+  if (low > high)
+    return Status::InvalidArgument("the option 'lance_aimd_min_backoff_ms' is larger than lance_aimd_max_backoff_ms");
+  if (out.max_rate > 0 && out.min_rate > out.max_rate)
+    return Status::InvalidArgument("the option 'lance_aimd_min_rate' is larger than lance_aimd_max_rate");
+  out.max_retries = static_cast<int>(retries);
+  out.enabled = out.max_retries > 0;
+  out.min_backoff = std::chrono::milliseconds(static_cast<int64_t>(low));
+  out.max_backoff = std::chrono::milliseconds(static_cast<int64_t>(high));
+  return out;
+}
+
 }  // namespace
 
 Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
@@ -243,6 +289,7 @@ Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
   fields.Take("client_retry_timeout", &retry_seconds, ParseCount);
   options.retry.total = std::chrono::seconds(std::min<uint64_t>(retry_seconds, 1000000));
   LANCEFS_RETURN_NOT_OK(fields.status());
+  LANCEFS_ASSIGN_OR_RETURN(options.aimd, ParseAimdOptions(reader));
   SetCertificates(reader, &http);
   SetTestHosts(reader, &http);
   for (auto& [name, value] : reader.DefaultHeaders()) options.default_headers.emplace_back(Lower(name), value);

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/cloud/throttle.h"
 #include "backends/http/http_client.h"
 #include "backends/registry.h"
 #include "backends/retry_policy.h"
@@ -36,6 +37,8 @@ class OptionReader {
   std::optional<std::string> Get(std::string_view canonical, const std::vector<std::string_view>& aliases) const;
   // A client option; also accepted with the cloud's prefix.
   std::optional<std::string> GetClient(std::string_view name) const;
+  // An option of Lance's own, in lower case only ("lance_aimd_initial_rate"); from the environment in upper case.
+  std::optional<std::string> GetLance(std::string_view name) const;
   // "headers.<name>" options with the names as given.
   HttpHeaders DefaultHeaders() const;
   const std::string* FindEnvironment(const std::string& name) const;
@@ -58,6 +61,7 @@ Result<uint64_t> ParseCount(std::string_view key, std::string_view value);
 struct ClientOptions {
   HttpConfig http;
   RetryPolicy retry;
+  AimdOptions aimd;
   std::string default_content_type;
   HttpHeaders default_headers;  // lower-case names
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cloud/cloud_client.h"
 
+#include <algorithm>
+#include <random>
+
 #include "backends/xml.h"
 
 namespace lancefs {
@@ -45,7 +48,10 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
 
  private:
   void Send(HttpRequest http, std::chrono::milliseconds delay) {
-    http.delay = delay;
+    const std::chrono::milliseconds turn = client_->throttle().Reserve(request_.kind);
+    if (turn.count() > 0)
+      client_->metrics_->counter("lancefs_store_throttled_requests_total").fetch_add(1, std::memory_order_relaxed);
+    http.delay = std::max(delay, turn);
     client_->Count(request_);
     client_->http_->Send(std::move(http), ctx_).OnDone([self = shared_from_this()](const Result<HttpResponse>& result) {
       self->OnAnswer(result);
@@ -55,9 +61,16 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
   std::string What() const { return std::string(HttpMethodName(request_.method)) + " " + client_->Name(request_.key); }
 
   // A pause and another attempt; false when there is none left.
-  bool Retry() {
-    const auto delay = retry_.NextDelay();
+  bool Retry(bool throttled = false) {
+    const int retries = retry_.retries();
+    auto delay = retry_.NextDelay();
     if (!delay) return false;
+    const AimdOptions& aimd = client_->client_options_.aimd;
+    if (throttled && aimd.enabled && retries < aimd.max_retries) {
+      static thread_local std::minstd_rand random{std::random_device{}()};
+      delay = std::chrono::milliseconds(
+          std::uniform_int_distribution<int64_t>(aimd.min_backoff.count(), aimd.max_backoff.count())(random));
+    }
     Again(*delay);
     return true;
   }
@@ -73,10 +86,12 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
     if (request_.method == HttpMethod::kGet || request_.method == HttpMethod::kHead) {
       client_->metrics_->counter("lancefs_store_bytes_read_total").fetch_add(http.body.size(), std::memory_order_relaxed);
     }
+    const bool throttled = http.status == 429 || http.status == 503;
+    client_->throttle().Record(request_.kind, throttled);
     if (IsRetriedStatus(http.status)) {
       // The server may have done it before it failed to say so.
       ambiguous_ = true;
-      if (Retry()) return;
+      if (Retry(throttled)) return;
     } else if (http.status == 409 && request_.retry_conflict) {
       if (Retry()) return;
     } else if (http.status == 200 && request_.error_in_success) {
@@ -128,6 +143,11 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
 
 CloudClient::CloudClient(ClientOptions options, Metrics* metrics)
     : client_options_(std::move(options)), http_(HttpClient::Make(client_options_.http)), metrics_(metrics) {}
+
+AimdThrottle& CloudClient::throttle() {
+  std::call_once(throttle_made_, [this] { throttle_ = AimdThrottle::Shared(Name(""), client_options_.aimd); });
+  return *throttle_;
+}
 
 void CloudClient::Count(const CloudRequest& request) const {
   constexpr auto kRelaxed = std::memory_order_relaxed;

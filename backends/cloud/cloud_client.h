@@ -8,18 +8,19 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "backends/cloud/request_kind.h"
+#include "backends/cloud/throttle.h"
 #include "backends/http/http_client.h"
 #include "backends/store_options.h"
 #include "base/metrics.h"
 
 namespace lancefs {
-
-enum class RequestKind { kGet, kHead, kList, kPut, kDelete, kMultipart };
 
 struct CloudRequest {
   RequestKind kind = RequestKind::kGet;
@@ -102,10 +103,13 @@ class CloudClient : public std::enable_shared_from_this<CloudClient> {
  private:
   friend class CloudCall;
   void Count(const CloudRequest& request) const;
+  AimdThrottle& throttle();
 
   const ClientOptions client_options_;
   const std::shared_ptr<HttpClient> http_;
   Metrics* const metrics_;
+  std::once_flag throttle_made_;
+  std::shared_ptr<AimdThrottle> throttle_;  // constant once made
 };
 
 // The Host header as it goes over the wire: of "https://host:443" without the scheme's own port.

@@ -100,6 +100,15 @@ class S3Proxy:
         if self.before(request):
             handler.close_connection = True
             return
+        answer, data = self._forward(handler, body)
+        request.status, request.bytes_out = answer.status, len(data)
+        if self.after(request):
+            handler.close_connection = True
+            return
+        self._send(handler, request, answer, data)
+        request.ended = time.monotonic()
+
+    def _forward(self, handler, body):
         server = http.client.HTTPConnection(self.upstream, timeout=60)
         try:
             server.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
@@ -108,13 +117,16 @@ class S3Proxy:
                     server.putheader(name, value)
             server.endheaders(body or None)
             answer = server.getresponse()
-            data = answer.read()
+            return answer, answer.read()
         finally:
             server.close()
-        request.status, request.bytes_out = answer.status, len(data)
-        if self.after(request):
-            handler.close_connection = True
-            return
+
+    def _send(self, handler, request, answer, data):
+        self._send_head(handler, answer, data)
+        handler.wfile.write(data)
+        handler.wfile.flush()
+
+    def _send_head(self, handler, answer, data):
         handler.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in HOP_HEADERS:
@@ -122,6 +134,3 @@ class S3Proxy:
         if not answer.getheader("Content-Length") and handler.command != "HEAD" and answer.status not in (204, 304):
             handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
-        handler.wfile.write(data)
-        handler.wfile.flush()
-        request.ended = time.monotonic()
