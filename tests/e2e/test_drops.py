@@ -409,7 +409,7 @@ def test_killed_daemon_keeps_every_promise(mounts, uri, tmp_path):
     found = ids(uri)
     assert len(found) == len(set(found)), "a drop was committed twice"
     assert set(promised) <= set(found) <= {0, *tried}
-    assert len(promised) > 20
+    assert len(promised) > 5  # kills met promises
     assert versions(uri) == len(found)
 
 
