@@ -8,23 +8,33 @@ namespace lancefs {
 namespace {
 
 constexpr uint64_t kGap = 1 << 20;
+// What stands between the values of pages that are neighbours, at most: tables of chunks, small dictionaries. It was read before.
+constexpr uint64_t kBetween = 4 * 1024;
 
 }  // namespace
 
 void GatheredReads::Add(const ColumnInfo& column) {
   for (const PageInfo& page : column.pages) {
-    buffers_.insert(buffers_.end(), page.buffers.begin(), page.buffers.end());
+    // The largest has the values; the others tell where they are, and are read on the way to them.
+    const auto values = std::max_element(page.buffers.begin(), page.buffers.end(),
+                                         [](const ByteRange& a, const ByteRange& b) { return a.length < b.length; });
+    if (values != page.buffers.end() && values->length > 0) values_.push_back({*values, 0});
   }
 }
 
 void GatheredReads::Sort() {
-  std::sort(buffers_.begin(), buffers_.end(), [](const ByteRange& a, const ByteRange& b) { return a.offset < b.offset; });
+  std::sort(values_.begin(), values_.end(), [](const Values& a, const Values& b) { return a.place.offset < b.place.offset; });
+  for (size_t i = 1; i < values_.size(); ++i) {
+    const bool near = values_[i].place.offset <= values_[i - 1].place.end() + kBetween;
+    values_[i].region = values_[i - 1].region + (near ? 0 : 1);
+  }
 }
 
-bool GatheredReads::SameBuffer(const ByteRange& a, const ByteRange& b) const {
-  const auto next = std::upper_bound(buffers_.begin(), buffers_.end(), a.offset,
-                                     [](uint64_t offset, const ByteRange& buffer) { return offset < buffer.offset; });
-  return next != buffers_.begin() && std::prev(next)->end() >= std::max(a.end(), b.end());
+std::optional<size_t> GatheredReads::RegionOf(const ByteRange& range) const {
+  const auto next = std::upper_bound(values_.begin(), values_.end(), range.offset,
+                                     [](uint64_t offset, const Values& values) { return offset < values.place.offset; });
+  if (next == values_.begin() || std::prev(next)->place.end() < range.end()) return std::nullopt;
+  return std::prev(next)->region;
 }
 
 Future<std::vector<Bytes>> GatheredReads::ReadRangesAsync(std::vector<ByteRange> ranges, uint64_t /*piece*/,
@@ -40,7 +50,8 @@ Future<std::vector<Bytes>> GatheredReads::ReadRangesAsync(std::vector<ByteRange>
     const ByteRange& before = ranges[order[i - 1]];
     const ByteRange& behind = ranges[order[i]];
     const uint64_t gap = behind.offset > before.end() ? behind.offset - before.end() : 0;
-    if (gap <= kGap && SameBuffer(before, behind)) gaps.emplace_back(gap, i);
+    const std::optional<size_t> region = RegionOf(behind);
+    if (gap <= kGap && region && RegionOf(before) == region) gaps.emplace_back(gap, i);
   }
   std::sort(gaps.begin(), gaps.end());
   std::vector<bool> joined(order.size(), false);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // GatheredReads: rows that a filter left, read from a data file of an object store. Where hits lie near
-// each other in a page, one request from the first to the last is cheaper than one each, up to kGap
+// each other in pages that are neighbours, one request from the first to the last is cheaper than one each, up to kGap
 // bytes read in vain for each request saved. Meant for columns of narrow values of fixed width: of texts
 // and vectors exactly the rows are read.
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "engine/scan/range_source.h"
 
@@ -25,12 +27,17 @@ class GatheredReads : public RangeSource {
   Future<std::vector<Bytes>> ReadRangesAsync(std::vector<ByteRange> ranges, uint64_t piece, const OpContext& ctx) override;
 
  private:
-  // Whether both lie in one buffer of a page.
-  bool SameBuffer(const ByteRange& a, const ByteRange& b) const;
+  // The values of a page, and the number of the neighbourhood they stand in.
+  struct Values {
+    ByteRange place;
+    size_t region = 0;
+  };
+  // Absent: these are no values.
+  std::optional<size_t> RegionOf(const ByteRange& range) const;
 
   const std::shared_ptr<LanceFile> file_;
   const uint64_t memory_;
-  std::vector<ByteRange> buffers_;  // by offset
+  std::vector<Values> values_;  // by offset
 };
 
 }  // namespace lancefs

@@ -643,7 +643,11 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
 // some were `seen` (bytes a row) a piece is no larger than a batch.
 uint64_t ScanStream::RowsOfPiece(const std::vector<Field>& fields, uint64_t seen) const {
   const ScanOptions& options = plan_->options;
-  const uint64_t most = seen == 0 || plan_->dataset->store()->traits().is_local ? options.max_batch_rows : kMaxPieceRows;
+  // Nobody waits for the first rows, and what fixed widths take is no guess.
+  const bool known =
+      options.reads_all && std::all_of(fields.begin(), fields.end(), [](const Field& f) { return FixedValueBytes(*f.type) > 0; });
+  const uint64_t most =
+      (seen == 0 && !known) || plan_->dataset->store()->traits().is_local ? options.max_batch_rows : kMaxPieceRows;
   // What is guessed to be large is still read by the dozen; what is known to be is not.
   uint64_t fixed = 1;
   for (const Field& field : fields) fixed = std::max(fixed, FixedValueBytes(*field.type));
@@ -669,7 +673,7 @@ Piece ScanStream::CutPiece() {
     if (pieces_of_current_ > 0) alone_ = pieces_cut_;
   }
   if (filtered() && remote && !taking() && current_.gather == nullptr)
-    current_.gather = current_.reader->MakeGather(plan_->all, WindowBytes() / kMaxWindow);
+    current_.gather = current_.reader->MakeGather(plan_->late, WindowBytes() / kMaxWindow);
   ++pieces_of_current_;
   Piece piece;
   piece.source = current_;
