@@ -11,6 +11,8 @@
 #include "backends/cache_store.h"
 #include "backends/coordination.h"
 #include "backends/dynamodb/manifest_list.h"
+#include "backends/gcs/gcs_options.h"
+#include "backends/gcs/gcs_store.h"
 #include "backends/local_store.h"
 #include "backends/lock_program.h"
 #include "backends/memory_store.h"
@@ -38,6 +40,12 @@ Result<OpenedStore> OpenS3(const Uri& uri, const StorageOptions& options) {
   if (!uri.query.empty()) return Status::InvalidArgument("an s3:// URI has no query: '" + uri.ToString() + "'");
   LANCEFS_ASSIGN_OR_RETURN(S3Options parsed, ParseS3Options(uri.authority, options, ProcessEnvironment()));
   return OpenedStore{MakeS3Store(std::move(parsed)), uri.path, uri.ToString()};
+}
+
+Result<OpenedStore> OpenGcs(const Uri& uri, const StorageOptions& options) {
+  if (!uri.query.empty()) return Status::InvalidArgument("a gs:// URI has no query: '" + uri.ToString() + "'");
+  LANCEFS_ASSIGN_OR_RETURN(GcsOptions parsed, ParseGcsOptions(uri.authority, options, ProcessEnvironment()));
+  return OpenedStore{MakeGcsStore(std::move(parsed)), uri.path, uri.ToString()};
 }
 
 // Where the table of s3+ddb:// is asked; the credentials, the region and the client options are the bucket's.
@@ -85,6 +93,7 @@ Result<OpenedStore> OpenParsed(const Uri& parsed, const StorageOptions& options)
   if (parsed.scheme == "s3") return OpenS3(parsed, options);
   if (parsed.scheme == "s3+ddb") return OpenS3WithDynamoDb(parsed, options);
   if (parsed.scheme == "az" || parsed.scheme == "abfss") return OpenAzure(parsed, options);
+  if (parsed.scheme == "gs") return OpenGcs(parsed, options);
   return Status::NotSupported("the scheme '" + parsed.scheme + "' is not supported by this build");
 }
 

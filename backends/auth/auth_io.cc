@@ -67,7 +67,7 @@ Result<HttpResponse> SendAndWait(const HttpClient& client, const HttpRequest& re
     LANCEFS_ASSIGN_OR_RETURN(HttpResponse response, client.Send(std::move(copy), ctx).Get(ctx));
     const bool last = attempt >= attempts;
     if (response.failure == HttpFailure::kNone) {
-      if (last || (response.status < 500 && response.status != 429)) return std::move(response);
+      if (last || (response.status < 500 && response.status != 429)) return response;
       continue;
     }
     // What is not there after the time to connect will not be there after four times that either.

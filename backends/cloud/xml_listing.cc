@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cloud/xml_listing.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "backends/cloud/dates.h"
@@ -44,6 +45,19 @@ Result<ListPage> ParseListBucketResult(std::string_view xml) {
   }
   if (page.truncated && page.continuation.empty()) return Status::Corruption("a listing goes on, but says not where");
   return page;
+}
+
+CloudRequest ListBucketRequest(const ListRequest& request, const std::string& continuation) {
+  constexpr size_t kMaxPage = 1000;
+  CloudRequest http;
+  http.kind = RequestKind::kList;
+  http.query = {{"list-type", "2"}};
+  if (!request.prefix.empty()) http.query.emplace_back("prefix", request.prefix);
+  if (!request.recursive) http.query.emplace_back("delimiter", "/");
+  if (!request.start_after.empty()) http.query.emplace_back("start-after", request.start_after);
+  if (!continuation.empty()) http.query.emplace_back("continuation-token", continuation);
+  if (request.max_keys != 0) http.query.emplace_back("max-keys", std::to_string(std::min(request.max_keys, kMaxPage)));
+  return http;
 }
 
 }  // namespace lancefs

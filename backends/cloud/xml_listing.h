@@ -2,7 +2,7 @@
 //
 // One page of a ListObjectsV2 answer, as S3 and GCS give it.
 //
-// Thread safety: pure function.
+// Thread safety: pure functions.
 #pragma once
 
 #include <string_view>
@@ -14,5 +14,8 @@ namespace lancefs {
 
 // Errors: kCorruption (not such a document, a bad size, a page that goes on without a token).
 Result<ListPage> ParseListBucketResult(std::string_view xml);
+
+// The request of one page in the second version of the protocol (list-type=2).
+CloudRequest ListBucketRequest(const ListRequest& request, const std::string& continuation);
 
 }  // namespace lancefs

