@@ -137,11 +137,12 @@ std::string NameSpace(const OpenedStore& opened, const StorageOptions& options) 
   std::string name = opened.store->name();
   const auto add = [&name](std::string key, const std::string& value) {
     std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (key.find("endpoint") != std::string::npos || key.find("account_name") != std::string::npos)
-      name += "\n" + key + "=" + value;
+    for (const char* part : {"endpoint", "account_name", "base_url"}) {
+      if (key.find(part) != std::string::npos) name.append("\n").append(key).append("=").append(value);
+    }
   };
   for (const char* variable : {"AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT",
-                               "AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_ENDPOINT"}) {
+                               "AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_BASE_URL"}) {
     if (const char* value = std::getenv(variable)) add(variable, value);
   }
   for (const auto& [key, value] : options) add(key, value);

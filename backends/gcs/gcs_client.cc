@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/gcs/gcs_client.h"
 
-#include <cctype>
-
 #include "backends/auth/sigv4.h"
 
 namespace lancefs {
@@ -38,8 +36,9 @@ HttpRequest GcsClient::MakeHttpRequest(const CloudRequest& request, const Access
   http.headers = request.headers;
   for (const auto& header : options_.client.default_headers) http.headers.push_back(header);
   if (token != nullptr) http.headers.emplace_back("authorization", "Bearer " + token->text);
-  const std::string query = CanonicalQuery(request.query);
-  http.url = bucket_url_ + (request.key.empty() ? "" : "/" + GcsEncode(request.key)) + (query.empty() ? "" : "?" + query);
+  http.url = bucket_url_;
+  if (!request.key.empty()) http.url.append("/").append(GcsEncode(request.key));
+  if (const std::string query = CanonicalQuery(request.query); !query.empty()) http.url.append("?").append(query);
   return http;
 }
 

@@ -1,75 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Google Cloud Storage: pylance and the engine read what the other wrote, append side by side, and outlive their tokens."""
+"""Google Cloud Storage: pylance and the engine read what the other wrote and append side by side, and mounts of it."""
 import json
 import os
-import pathlib
 import subprocess
 import sys
-import time
-import urllib.request
 
 import lance
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from gcs_bucket import Bucket
+from mounts import Mount, wait_until
 from programs import LANCEFS
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
-from running import find_program  # noqa: E402
-from with_gcs import gcs_server  # noqa: E402
 
 FULL = os.environ.get("LANCEFS_FULL") == "1"
 WRITERS = 4  # of each kind
-APPENDS = 25 if FULL else 5
+APPENDS = 25 if FULL else 4
 ROWS = 3
-FRAGMENTS = 30
-
-
-def start_server(**options):
-    if os.environ.get("LANCEFS_SKIP_GCS") == "1":
-        pytest.skip("LANCEFS_SKIP_GCS=1")
-    program = find_program("LANCEFS_GCSEMU", "gcsemu")
-    if program is None:
-        pytest.fail("no gcsemu: run tests/servers/install_gcsemu.sh or set LANCEFS_SKIP_GCS=1")
-    return gcs_server(program, **options)
-
-
-class Bucket:
-    """A server and how to reach it: as pylance's options and as our environment."""
-
-    def __init__(self, variables):
-        self.variables = variables
-        self.base_url = variables["GCS_BASE_URL"]
-        self.options = {"google_base_url": self.base_url, "google_storage_token": variables["GCS_TOKEN"], "allow_http": "true"}
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "GCE_"))}
-        self.environment.update(GOOGLE_BASE_URL=self.base_url, GOOGLE_STORAGE_TOKEN=variables["GCS_TOKEN"], GOOGLE_ALLOW_HTTP="true")
-
-    def uri(self, name):
-        return f"gs://{self.variables['GCS_BUCKET']}/{name}"
-
-    def write(self, name, table, **options):
-        lance.write_dataset(table, self.uri(name), storage_options=self.options, **options)
-        return self.uri(name)
-
-    def stats(self):
-        with urllib.request.urlopen(self.base_url + "/_stats", timeout=10) as answer:
-            return json.load(answer)
-
-    def signed_in_by(self, home, **variables):
-        """The environment with another way to sign in than the static token."""
-        environment = {**self.environment, "HOME": str(home), **variables}
-        del environment["GOOGLE_STORAGE_TOKEN"]
-        return environment
-
-    def lancefs(self, *arguments, environment=None):
-        done = subprocess.run([LANCEFS, *map(str, arguments)], env=environment or self.environment, capture_output=True, timeout=180)
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
 def bucket():
-    with start_server() as variables:
-        yield Bucket(variables)
+    with Bucket.serve() as served:
+        yield served
 
 
 def numbers(*ids):
@@ -93,7 +46,6 @@ def test_written_by_the_engine_and_read_by_pylance(bucket, tmp_path):
     drop.write_bytes(lines(*range(1, 3000)))
     bucket.lancefs("append", uri, drop)
     large = tmp_path / "large.parquet"  # more than a part of an upload
-    import pyarrow.parquet as pq
     pq.write_table(pa.table({"id": pa.array([3000, 3001, 3002], pa.int64()), "text": [os.urandom(5 << 20).hex() for _ in range(3)]}), large)
     bucket.lancefs("append", uri, large)
     dataset = lance.dataset(uri, storage_options=bucket.options)
@@ -154,50 +106,29 @@ def test_writers_of_both_kinds_at_once(bucket, tmp_path):
     assert ours == sorted(expected)
 
 
-@pytest.mark.parametrize("way", ["service_account", "key", "external_account", "metadata", "well_known"])
-def test_ways_to_sign_in(bucket, tmp_path, way):
-    uri = bucket.write(f"{way}.lance", numbers(1, 2))
-    variables = bucket.variables
-    environment = bucket.signed_in_by(tmp_path)
-    if way == "service_account":
-        environment["GOOGLE_SERVICE_ACCOUNT"] = variables["GCS_SERVICE_ACCOUNT"]
-        del environment["GOOGLE_BASE_URL"]  # the file names the emulator
-    elif way == "key":
-        environment["GOOGLE_SERVICE_ACCOUNT_KEY"] = pathlib.Path(variables["GCS_SERVICE_ACCOUNT"]).read_text()
-    elif way == "external_account":
-        environment["GOOGLE_APPLICATION_CREDENTIALS"] = variables["GCS_EXTERNAL_ACCOUNT"]
-    elif way == "metadata":
-        environment["GCE_METADATA_HOST"] = variables["GCS_METADATA_HOST"]
-    else:
-        (tmp_path / ".config/gcloud").mkdir(parents=True)
-        (tmp_path / ".config/gcloud/application_default_credentials.json").write_bytes(pathlib.Path(variables["GCS_SERVICE_ACCOUNT"]).read_bytes())
-    drop = tmp_path / "drop.jsonl"
-    drop.write_bytes(lines(3))
-    bucket.lancefs("append", uri, drop, environment=environment)
-    assert bucket.lancefs("cat", uri, "rows.jsonl", environment=environment) == lines(1, 2, 3)
+def test_a_mount_reads_and_appends(bucket):
+    uri = bucket.write("mounted.lance", numbers(*range(100)))
+    with Mount(uri, env=bucket.environment) as mount:
+        root = mount.path
+        assert (root / "count").read_text() == "100\n"
+        assert (root / "rows.jsonl").read_bytes() == lines(*range(100))
+        assert (root / "query/id.ge=97/rows.jsonl").read_bytes() == lines(97, 98, 99)
+        (root / "append/more.jsonl").write_bytes(lines(100, 101))
+        assert (root / "count").read_text() == "102\n"
+        assert lance.dataset(uri, storage_options=bucket.options).to_table().equals(numbers(*range(102)))
+        bucket.write("mounted.lance", numbers(102), mode="append")
+        wait_until(lambda: (root / "count").read_text() == "103\n")
+        assert (root / "versions/1/count").read_text() == "100\n"
+        assert bucket.variables["GCS_TOKEN"].encode() not in mount.log.read_bytes()
 
 
-def test_without_credentials_the_error_says_what_was_tried(bucket, tmp_path):
-    environment = bucket.signed_in_by(tmp_path, NO_GCE_CHECK="true")
-    done = subprocess.run([LANCEFS, "cat", bucket.uri("any.lance"), "rows.jsonl"], env=environment, capture_output=True, timeout=60)
-    assert done.returncode != 0
-    for part in ("google_service_account", "application_default_credentials.json", "metadata server"):
-        assert part in done.stderr.decode()
-
-
-@pytest.mark.parametrize("way", ["metadata", "external_account"])
-def test_tokens_are_renewed_during_a_scan(tmp_path, way):
-    with start_server(token_life=2, delay="60ms") as variables:
-        slow = Bucket(variables)
-        for i in range(FRAGMENTS):
-            uri = slow.write("long.lance", numbers(i), mode="append" if i else "create")
-        before = slow.stats()["Issued"]
-        more = {"GCE_METADATA_HOST": variables["GCS_METADATA_HOST"]}
-        if way == "external_account":
-            more = {"GOOGLE_APPLICATION_CREDENTIALS": variables["GCS_EXTERNAL_ACCOUNT"]}
-        started = time.monotonic()
-        rows = slow.lancefs("cat", uri, "rows.jsonl", environment=slow.signed_in_by(tmp_path, **more))
-        taken = time.monotonic() - started
-        assert rows == lines(*range(FRAGMENTS))
-        assert taken > 2, "the scan ended before its first token"
-        assert slow.stats()["Issued"] - before >= 2, "never renewed"
+def test_a_mounted_database(bucket):
+    bucket.write("db/first.lance", numbers(1))
+    with Mount(bucket.uri("db"), env=bucket.environment) as mount:
+        root = mount.path
+        assert set(os.listdir(root)) == {".lancefs", "first"}
+        os.mkdir(root / "second")
+        (root / "second/append/a.jsonl").write_bytes(lines(7, 8))
+        assert (root / "second/count").read_text() == "2\n"
+        assert lance.dataset(bucket.uri("db/second.lance"), storage_options=bucket.options).to_table()["id"].to_pylist() == [7, 8]
+        assert set(os.listdir(root)) == {".lancefs", "first", "second"}

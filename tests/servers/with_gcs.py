@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command against a Google Cloud Storage server of its own (tests/servers/gcsemu).
 
-    with_gcs.py [--tls] [--token-life SECONDS] [--delay DURATION] COMMAND [ARGUMENT...]
+    with_gcs.py [--tls] COMMAND [ARGUMENT...]
 
 Starts it on free loopback ports with an empty bucket and runs COMMAND with these in its environment: GCS_BASE_URL, GCS_BUCKET,
 GCS_TOKEN (a token that is always accepted), GCS_SERVICE_ACCOUNT and GCS_EXTERNAL_ACCOUNT (credentials files), GCS_METADATA_HOST.
 The server is stopped whatever happens; the exit status is that of COMMAND. With --tls it serves HTTPS (HTTP/1.1 and 2) with a
-certificate of its own, which GCS_CA_FILE names. Tokens of the metadata server and of the exchange live --token-life seconds;
---delay (a duration of Go's: 20ms) slows every GET down.
+certificate of its own, which GCS_CA_FILE names.
 
 The server binary is $LANCEFS_GCSEMU, .deps/bin/gcsemu of the repository (tests/servers/install_gcsemu.sh) or gcsemu on PATH.
 Without one the run fails, unless LANCEFS_SKIP_GCS=1.
 """
-import argparse
 import contextlib
 import http.client
 import json
@@ -49,7 +47,7 @@ def write_external_account(folder, base_url):
 
 
 @contextlib.contextmanager
-def gcs_server(program, tls=False, token_life=3600, delay="0s"):
+def gcs_server(program, tls=False):
     """The variables for a command, while the server runs."""
     with Folder("gcs") as folder:
         log = folder / "gcsemu.log"
@@ -63,7 +61,7 @@ def gcs_server(program, tls=False, token_life=3600, delay="0s"):
             metadata = free_port()
             more = ["-cert", str(certificates / "public.crt"), "-key", str(certificates / "private.key")] if tls else []
             return start([program, "-addr", f"127.0.0.1:{port}", "-metadata-addr", f"127.0.0.1:{metadata}", "-token", TOKEN,
-                          "-sa-key", str(account), "-buckets", BUCKET, "-token-ttl", str(token_life), "-delay", delay, *more], log)
+                          "-sa-key", str(account), "-buckets", BUCKET, *more], log)
 
         def is_ready(port):
             if tls:
@@ -89,13 +87,11 @@ def gcs_server(program, tls=False, token_life=3600, delay="0s"):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--tls", action="store_true")
-    parser.add_argument("--token-life", type=int, default=3600)
-    parser.add_argument("--delay", default="0s")
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    arguments = parser.parse_args()
-    if not arguments.command:
+    command = sys.argv[1:]
+    tls = command[:1] == ["--tls"]
+    if tls:
+        command = command[1:]
+    if not command:
         sys.exit(__doc__)
     if os.environ.get("LANCEFS_SKIP_GCS") == "1":
         print("LANCEFS_SKIP_GCS=1: not run", file=sys.stderr)
@@ -104,8 +100,8 @@ def main():
     if program is None:
         print("no gcsemu binary: run tests/servers/install_gcsemu.sh, or set LANCEFS_GCSEMU or LANCEFS_SKIP_GCS=1", file=sys.stderr)
         return 1
-    with gcs_server(program, arguments.tls, arguments.token_life, arguments.delay) as variables:
-        return run(arguments.command, variables)
+    with gcs_server(program, tls) as variables:
+        return run(command, variables)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 // gcsemu: a Google Cloud Storage server for tests. fake-gcs-server keeps the objects; this adds the XML API (conditional PUTs,
 // ranges, uploads in parts, list-type=2), strict checking of bearer tokens (a static one, self-signed tokens of a service account,
-// tokens issued here), a token exchange for workload identity (POST /sts), and a metadata server (on a port of its own).
-// For tests: GET /_stats, POST /_revoke (forgets the tokens issued so far), -delay of every GET.
+// tokens issued here), and what issues them: a token exchange for workload identity (POST /sts) with a source of subject tokens
+// (GET /subject), impersonation (POST /impersonate), renewal for users (POST /o/oauth2/token) and a metadata server (on a port of
+// its own). For tests: GET /_stats, POST /_revoke (forgets the tokens issued so far), POST /_set?life=2&claim=3600&delay=60ms.
 package main
 
 import (
@@ -41,20 +42,23 @@ var (
 	token    = flag.String("token", "gcs-static-token", "static bearer token that is accepted")
 	pubKey   = flag.String("sa-key", "", "service account JSON (private_key is used to verify JWTs)")
 	buckets  = flag.String("buckets", "", "comma separated buckets to create")
-	ttl      = flag.Int("token-ttl", 3600, "expires_in of issued tokens (seconds)")
 	cert     = flag.String("cert", "", "TLS certificate")
 	key      = flag.String("key", "", "TLS key")
-	delay    = flag.Duration("delay", 0, "every GET of the XML API waits so long, one after the other")
 	srv      *fakestorage.Server
 	rsaPub   *rsa.PublicKey
 	saEmail  string
-	mu, slow sync.Mutex
+	mu       sync.Mutex
 	issued   = map[string]time.Time{}
 	uploads  = map[string]*upload{}
 	stats    = struct {
-		Issued, Refused int
+		Issued, Refused map[string]int // by way of signing in, by user agent
 		Protocols       map[string]int
-	}{Protocols: map[string]int{}}
+	}{map[string]int{}, map[string]int{}, map[string]int{}}
+	// Tokens live so many seconds and say that they live `claim`.
+	life, claim = 3600, 3600
+	// Every GET of the XML API waits so long, those of one user agent one after the other.
+	delay time.Duration
+	slow  = map[string]*sync.Mutex{}
 )
 
 type upload struct {
@@ -62,15 +66,21 @@ type upload struct {
 	parts                 map[int][]byte
 }
 
-func issue() string {
+func issue(way string) (token string, claimed int) {
 	b := make([]byte, 12)
 	rand.Read(b)
 	t := "issued-" + hex.EncodeToString(b)
 	mu.Lock()
-	issued[t] = time.Now().Add(time.Duration(*ttl) * time.Second)
-	stats.Issued++
-	mu.Unlock()
-	return t
+	defer mu.Unlock()
+	issued[t] = time.Now().Add(time.Duration(life) * time.Second)
+	stats.Issued[way]++
+	return t, claim
+}
+
+func answerToken(w http.ResponseWriter, way string) {
+	t, seconds := issue(way)
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"access_token":%q,"expires_in":%d,"token_type":"Bearer"}`, t, seconds)
 }
 
 func checkJWT(t string) error {
@@ -102,6 +112,11 @@ func checkJWT(t string) error {
 	}
 	if c.Scope == "" && c.Aud == "" {
 		return fmt.Errorf("neither scope nor aud")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if now > c.Iat+int64(life) {
+		return fmt.Errorf("older than tokens get here")
 	}
 	return nil
 }
@@ -391,23 +406,127 @@ func list(w http.ResponseWriter, bucket string, q url.Values) {
 	io.WriteString(w, b.String())
 }
 
-func tokenEndpoint(w http.ResponseWriter, r *http.Request) {
-	r.ParseForm()
-	fail := func(m string) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(400)
-		fmt.Fprintf(w, `{"error":"invalid_grant","error_description":%q}`, m)
-	}
-	if r.PostForm.Get("grant_type") != "urn:ietf:params:oauth:grant-type:token-exchange" || r.PostForm.Get("audience") == "" {
-		fail("grant_type or audience")
-		return
-	}
-	if r.PostForm.Get("subject_token") != "subject-ok" || r.PostForm.Get("subject_token_type") != "urn:ietf:params:oauth:token-type:jwt" {
-		fail("subject token")
-		return
-	}
+func refuse(w http.ResponseWriter, code int, m string) {
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"access_token":%q,"expires_in":%d,"token_type":"Bearer"}`, issue(), *ttl)
+	w.WriteHeader(code)
+	fmt.Fprintf(w, `{"error":"invalid_grant","error_description":%q}`, m)
+}
+
+// What Google would send to AWS to learn who asks.
+func isSignedByAws(subject string) bool {
+	var request struct {
+		Url, Method string
+		Headers     []struct{ Key, Value string }
+	}
+	text, err := url.QueryUnescape(subject)
+	if err != nil || json.Unmarshal([]byte(text), &request) != nil || request.Method != "POST" {
+		return false
+	}
+	for _, h := range request.Headers {
+		if h.Key == "authorization" {
+			return strings.HasPrefix(h.Value, "AWS4-HMAC-SHA256 Credential=LANCEFSTEST/")
+		}
+	}
+	return false
+}
+
+func exchange(w http.ResponseWriter, r *http.Request) {
+	r.ParseForm()
+	form := r.PostForm
+	if form.Get("grant_type") != "urn:ietf:params:oauth:grant-type:token-exchange" || form.Get("audience") == "" {
+		refuse(w, 400, "grant_type or audience")
+		return
+	}
+	subject := form.Get("subject_token")
+	switch form.Get("subject_token_type") {
+	case "urn:ietf:params:oauth:token-type:jwt":
+		if subject != "subject-ok" {
+			refuse(w, 400, "subject token")
+			return
+		}
+		answerToken(w, "exchange")
+	case "urn:ietf:params:aws:token-type:aws4_request":
+		if !isSignedByAws(subject) {
+			refuse(w, 400, "signature of AWS")
+			return
+		}
+		answerToken(w, "exchange of aws")
+	default:
+		refuse(w, 400, "subject token type")
+	}
+}
+
+func renewUser(w http.ResponseWriter, r *http.Request) {
+	r.ParseForm()
+	if r.PostForm.Get("grant_type") != "refresh_token" || r.PostForm.Get("refresh_token") != "refresh-ok" || r.PostForm.Get("client_id") == "" {
+		refuse(w, 400, "refresh token")
+		return
+	}
+	answerToken(w, "user")
+}
+
+func impersonate(w http.ResponseWriter, r *http.Request) {
+	var asked struct {
+		Scope    []string
+		Lifetime string
+	}
+	if !authOK(r) || json.NewDecoder(r.Body).Decode(&asked) != nil || len(asked.Scope) == 0 {
+		refuse(w, 403, "not permitted")
+		return
+	}
+	t, seconds := issue("impersonation")
+	w.Header().Set("Content-Type", "application/json")
+	end := time.Now().Add(time.Duration(seconds) * time.Second).UTC().Format("2006-01-02T15:04:05.000Z")
+	fmt.Fprintf(w, `{"accessToken":%q,"expireTime":%q}`, t, end)
+}
+
+func subject(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-Subject") != "please" {
+		refuse(w, 403, "a header is missing")
+		return
+	}
+	io.WriteString(w, `{"value":"subject-ok"}`)
+}
+
+func set(w http.ResponseWriter, q url.Values) {
+	mu.Lock()
+	defer mu.Unlock()
+	var err error
+	for name, values := range q {
+		switch name {
+		case "life":
+			life, err = strconv.Atoi(values[0])
+			claim = life
+		case "delay":
+			delay, err = time.ParseDuration(values[0])
+		case "claim":
+		default:
+			err = fmt.Errorf("what is %s?", name)
+		}
+		if err != nil {
+			xerr(w, 400, "InvalidArgument", err.Error())
+			return
+		}
+	}
+	if n, e := strconv.Atoi(q.Get("claim")); e == nil {
+		claim = n
+	}
+}
+
+// The requests of one user agent wait for each other.
+func dawdle(agent string) {
+	mu.Lock()
+	d, lock := delay, slow[agent]
+	if lock == nil {
+		lock = &sync.Mutex{}
+		slow[agent] = lock
+	}
+	mu.Unlock()
+	if d > 0 {
+		lock.Lock()
+		time.Sleep(d)
+		lock.Unlock()
+	}
 }
 
 func metadata(w http.ResponseWriter, r *http.Request) {
@@ -418,8 +537,7 @@ func metadata(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/computeMetadata/v1/instance/service-accounts/default/token":
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"access_token":%q,"expires_in":%d,"token_type":"Bearer"}`, issue(), *ttl)
+		answerToken(w, "metadata")
 	default:
 		w.WriteHeader(404)
 	}
@@ -464,42 +582,49 @@ func main() {
 		go func() { log.Fatal(http.ListenAndServe(*metaAddr, http.HandlerFunc(metadata))) }()
 	}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := r.URL.Path
-		if p == "/_health" {
+		switch r.Method + " " + r.URL.Path {
+		case "GET /_health":
 			io.WriteString(w, "ok "+r.Proto)
 			return
-		}
-		if p == "/_stats" {
+		case "GET /_stats":
 			mu.Lock()
 			defer mu.Unlock()
 			json.NewEncoder(w).Encode(stats)
 			return
-		}
-		if p == "/_revoke" && r.Method == "POST" {
+		case "POST /_revoke":
 			mu.Lock()
+			defer mu.Unlock()
 			issued = map[string]time.Time{}
-			mu.Unlock()
 			return
-		}
-		if p == "/sts" && r.Method == "POST" {
-			tokenEndpoint(w, r)
+		case "POST /_set":
+			set(w, r.URL.Query())
+			return
+		case "POST /sts":
+			exchange(w, r)
+			return
+		case "POST /o/oauth2/token":
+			renewUser(w, r)
+			return
+		case "POST /impersonate":
+			impersonate(w, r)
+			return
+		case "GET /subject":
+			subject(w, r)
 			return
 		}
 		ok := authOK(r)
 		mu.Lock()
 		stats.Protocols[r.Proto]++
 		if !ok {
-			stats.Refused++
+			stats.Refused[r.UserAgent()]++
 		}
 		mu.Unlock()
 		if !ok {
 			xerr(w, 401, "AuthenticationRequired", "Authentication required.")
 			return
 		}
-		if r.Method == "GET" && *delay > 0 {
-			slow.Lock()
-			time.Sleep(*delay)
-			slow.Unlock()
+		if r.Method == "GET" {
+			dawdle(r.UserAgent())
 		}
 		xmlAPI(w, r)
 	})
