@@ -26,7 +26,7 @@ class Bucket:
         self.variables = variables
         self.base_url = variables["GCS_BASE_URL"]
         self.options = {"google_base_url": self.base_url, "google_storage_token": variables["GCS_TOKEN"], "allow_http": "true"}
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "GCE_"))}
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "GCE_", "AWS_"))}
         self.environment.update(GOOGLE_BASE_URL=self.base_url, GOOGLE_STORAGE_TOKEN=variables["GCS_TOKEN"], GOOGLE_ALLOW_HTTP="true")
 
     @staticmethod

@@ -51,7 +51,7 @@ var (
 	issued   = map[string]time.Time{}
 	uploads  = map[string]*upload{}
 	stats    = struct {
-		Issued, Refused map[string]int // by way of signing in, by user agent
+		Issued, Refused map[string]int // tokens and requests by user agent
 		Protocols       map[string]int
 	}{map[string]int{}, map[string]int{}, map[string]int{}}
 	// Tokens live so many seconds and say that they live `claim`.
@@ -66,19 +66,19 @@ type upload struct {
 	parts                 map[int][]byte
 }
 
-func issue(way string) (token string, claimed int) {
+func issue(r *http.Request) (token string, claimed int) {
 	b := make([]byte, 12)
 	rand.Read(b)
 	t := "issued-" + hex.EncodeToString(b)
 	mu.Lock()
 	defer mu.Unlock()
 	issued[t] = time.Now().Add(time.Duration(life) * time.Second)
-	stats.Issued[way]++
+	stats.Issued[r.UserAgent()]++
 	return t, claim
 }
 
-func answerToken(w http.ResponseWriter, way string) {
-	t, seconds := issue(way)
+func answerToken(w http.ResponseWriter, r *http.Request) {
+	t, seconds := issue(r)
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"access_token":%q,"expires_in":%d,"token_type":"Bearer"}`, t, seconds)
 }
@@ -418,12 +418,15 @@ func isSignedByAws(subject string) bool {
 		Url, Method string
 		Headers     []struct{ Key, Value string }
 	}
-	text, err := url.QueryUnescape(subject)
-	if err != nil || json.Unmarshal([]byte(text), &request) != nil || request.Method != "POST" {
+	text := subject
+	if !strings.HasPrefix(text, "{") { // google-auth encodes it once more, reqsign does not
+		text, _ = url.QueryUnescape(text)
+	}
+	if json.Unmarshal([]byte(text), &request) != nil || request.Method != "POST" {
 		return false
 	}
 	for _, h := range request.Headers {
-		if h.Key == "authorization" {
+		if strings.EqualFold(h.Key, "authorization") {
 			return strings.HasPrefix(h.Value, "AWS4-HMAC-SHA256 Credential=LANCEFSTEST/")
 		}
 	}
@@ -444,13 +447,13 @@ func exchange(w http.ResponseWriter, r *http.Request) {
 			refuse(w, 400, "subject token")
 			return
 		}
-		answerToken(w, "exchange")
+		answerToken(w, r)
 	case "urn:ietf:params:aws:token-type:aws4_request":
 		if !isSignedByAws(subject) {
 			refuse(w, 400, "signature of AWS")
 			return
 		}
-		answerToken(w, "exchange of aws")
+		answerToken(w, r)
 	default:
 		refuse(w, 400, "subject token type")
 	}
@@ -462,7 +465,7 @@ func renewUser(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 400, "refresh token")
 		return
 	}
-	answerToken(w, "user")
+	answerToken(w, r)
 }
 
 func impersonate(w http.ResponseWriter, r *http.Request) {
@@ -474,7 +477,7 @@ func impersonate(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 403, "not permitted")
 		return
 	}
-	t, seconds := issue("impersonation")
+	t, seconds := issue(r)
 	w.Header().Set("Content-Type", "application/json")
 	end := time.Now().Add(time.Duration(seconds) * time.Second).UTC().Format("2006-01-02T15:04:05.000Z")
 	fmt.Fprintf(w, `{"accessToken":%q,"expireTime":%q}`, t, end)
@@ -537,7 +540,7 @@ func metadata(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/computeMetadata/v1/instance/service-accounts/default/token":
-		answerToken(w, "metadata")
+		answerToken(w, r)
 	default:
 		w.WriteHeader(404)
 	}
@@ -605,12 +608,15 @@ func main() {
 		case "POST /o/oauth2/token":
 			renewUser(w, r)
 			return
-		case "POST /impersonate":
+		case "POST /impersonate/a@b:generateAccessToken":
 			impersonate(w, r)
 			return
 		case "GET /subject":
 			subject(w, r)
 			return
+		}
+		if r.Method == "GET" { // before the token is looked at: it may expire meanwhile
+			dawdle(r.UserAgent())
 		}
 		ok := authOK(r)
 		mu.Lock()
@@ -622,9 +628,6 @@ func main() {
 		if !ok {
 			xerr(w, 401, "AuthenticationRequired", "Authentication required.")
 			return
-		}
-		if r.Method == "GET" {
-			dawdle(r.UserAgent())
 		}
 		xmlAPI(w, r)
 	})
