@@ -81,6 +81,11 @@ Result<OpenedStore> OpenS3WithDynamoDb(const Uri& uri, const StorageOptions& opt
   LANCEFS_ASSIGN_OR_RETURN(const std::string table, ParseManifestTable(uri.query));
   const Environment environment = ProcessEnvironment();
   LANCEFS_ASSIGN_OR_RETURN(S3Options parsed, ParseS3Options(uri.authority, options, environment));
+  if (parsed.region.empty()) {
+    // Every request to the table needs it: looked for here, once for both.
+    const OpContext ctx = OpContext().WithTimeout(std::chrono::seconds(20));
+    LANCEFS_ASSIGN_OR_RETURN(parsed.region, parsed.find_region->Get(ctx).Get(ctx));
+  }
   LANCEFS_ASSIGN_OR_RETURN(DynamoDbOptions dynamodb, DynamoDbFor(parsed, options, environment));
   CommitCoordination coordination;
   coordination.manifests = MakeDynamoDbManifestList(std::make_shared<DynamoDbClient>(std::move(dynamodb)), table);

@@ -201,7 +201,8 @@ namespace {
 // are checked for the original name all the same.
 void SetTestHosts(const OptionReader& reader, HttpConfig* http) {
   const std::string* value = reader.FindEnvironment("LANCEFS_TEST_CONNECT_TO");
-  for (std::string_view rest = value == nullptr ? "" : *value; !rest.empty();) {
+  if (value == nullptr) return;
+  for (std::string_view rest = *value; !rest.empty();) {
     const size_t comma = rest.find(',');
     if (comma != 0) http->connect_to.emplace_back(rest.substr(0, comma));
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);

@@ -216,9 +216,9 @@ class SourceChain : public AwsCredentialSource {
 
 class CachedAwsCredentials : public AwsCredentialProvider {
  public:
-  explicit CachedAwsCredentials(std::shared_ptr<AwsCredentialSource> source)
+  CachedAwsCredentials(std::shared_ptr<AwsCredentialSource> source, Executor* fetch_in)
       : cache_(std::make_shared<CredentialCache<AwsCredentials>>([source](const OpContext& ctx) { return source->Fetch(ctx); },
-                                                                 [](const AwsCredentials&) { return kRenewAhead; })) {}
+                                                                 [](const AwsCredentials&) { return kRenewAhead; }, fetch_in)) {}
   Future<AwsCredentialsPtr> Get(const OpContext&) override { return cache_->Get(); }
   bool Invalidate(const AwsCredentialsPtr& credentials) override { return cache_->Invalidate(credentials); }
 
@@ -246,8 +246,8 @@ AwsSourcePtr MakeDefaultAwsSource(AwsContextPtr context, std::shared_ptr<AwsInst
   return MakeSourceChain(std::move(sources));
 }
 
-std::shared_ptr<AwsCredentialProvider> MakeCachedAwsCredentials(AwsSourcePtr source) {
-  return std::make_shared<CachedAwsCredentials>(std::shared_ptr<AwsCredentialSource>(std::move(source)));
+std::shared_ptr<AwsCredentialProvider> MakeCachedAwsCredentials(AwsSourcePtr source, Executor* fetch_in) {
+  return std::make_shared<CachedAwsCredentials>(std::shared_ptr<AwsCredentialSource>(std::move(source)), fetch_in);
 }
 
 }  // namespace lancefs

@@ -26,6 +26,7 @@ AwsSourcePtr MakeSourceChain(std::vector<AwsSourcePtr> sources);
 AwsSourcePtr MakeDefaultAwsSource(AwsContextPtr context, std::shared_ptr<AwsInstanceMetadata> metadata);
 
 // Keeps what the source brings until 60 seconds before it expires (see credential_cache.h).
-std::shared_ptr<AwsCredentialProvider> MakeCachedAwsCredentials(AwsSourcePtr source);
+// `fetch_in`: where it fetches; a pool of its own for a source that waits for another provider.
+std::shared_ptr<AwsCredentialProvider> MakeCachedAwsCredentials(AwsSourcePtr source, Executor* fetch_in = nullptr);
 
 }  // namespace lancefs

@@ -54,7 +54,8 @@ class RegionProvider : public AwsRegionProvider, public std::enable_shared_from_
       const Result<std::string> region = metadata_->Read("/latest/meta-data/placement/region", ctx);
       if (region.ok() && IsRegionName(TrimSpace(*region))) return std::string(TrimSpace(*region));
     }
-    return search_.fallback;
+    if (!search_.express) return std::string("us-west-2");
+    return Status::InvalidArgument("the region of the bucket '" + search_.bucket + "' is not known; set aws_region");
   }
 
   // "" when S3 cannot be reached. Every answer but 404 names the region, also a refusal.
@@ -67,6 +68,7 @@ class RegionProvider : public AwsRegionProvider, public std::enable_shared_from_
     const Result<HttpResponse> response = SendAndWait(context_->services(), request, kAttempts, ctx);
     if (response.status().Is(StatusCode::kUnavailable)) return std::string();
     if (!response.ok()) return response.status();
+    if (response->status == 404 && search_.express) return std::string();
     if (response->status == 404) return Status::NotFound("the S3 bucket '" + search_.bucket + "' does not exist");
     const std::string region(response->header("x-amz-bucket-region"));
     return IsRegionName(region) ? region : std::string();

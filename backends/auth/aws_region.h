@@ -23,7 +23,7 @@ struct AwsRegionSearch {
   std::string bucket;
   bool ask_s3 = true;          // the store is AWS' own
   std::string default_region;  // AWS_DEFAULT_REGION or the option
-  std::string fallback = "us-west-2";
+  bool express = false;        // a directory bucket: nothing but S3 Express itself knows it for certain
 };
 
 std::shared_ptr<AwsRegionProvider> MakeAwsRegionProvider(AwsContextPtr context, std::shared_ptr<AwsInstanceMetadata> metadata,

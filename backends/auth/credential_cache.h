@@ -4,7 +4,7 @@
 // go on with what is still valid. A failed renewal of a valid credential is ignored for the moment; any other failure is
 // remembered for a second. T has a member `expires` (optional<system_clock::time_point>).
 //
-// Thread safety: all calls, from any thread. Fetches run in FetchPool().
+// Thread safety: all calls, from any thread. Fetches run in FetchPool() unless another pool is given.
 #pragma once
 
 #include <algorithm>
@@ -30,8 +30,9 @@ class CredentialCache : public std::enable_shared_from_this<CredentialCache<T>> 
   using Fetch = std::function<Result<T>(const OpContext&)>;
   using RenewAhead = std::function<std::chrono::seconds(const T&)>;
 
-  // `renew_ahead`: how long before its end a credential is renewed.
-  CredentialCache(Fetch fetch, RenewAhead renew_ahead) : fetch_(std::move(fetch)), ahead_of_(std::move(renew_ahead)) {}
+  // `renew_ahead`: how long before its end a credential is renewed. `fetch_in`: null = FetchPool().
+  CredentialCache(Fetch fetch, RenewAhead renew_ahead, Executor* fetch_in = nullptr)
+      : fetch_(std::move(fetch)), ahead_of_(std::move(renew_ahead)), fetch_in_(fetch_in != nullptr ? *fetch_in : FetchPool()) {}
 
   // At once while there is a valid one.
   Future<Ptr> Get() {
@@ -69,7 +70,7 @@ class CredentialCache : public std::enable_shared_from_this<CredentialCache<T>> 
   void StartFetch() {  // under mutex_
     fetching_ = true;
     promise_ = Promise<Ptr>();
-    FetchPool().Submit([self = this->shared_from_this()] {
+    fetch_in_.Submit([self = this->shared_from_this()] {
       // Not the context of who happened to ask first: others wait for the same fetch.
       self->Finish(self->fetch_(OpContext().WithTimeout(kFetchTimeout)));
     });
@@ -104,6 +105,7 @@ class CredentialCache : public std::enable_shared_from_this<CredentialCache<T>> 
 
   const Fetch fetch_;
   const RenewAhead ahead_of_;
+  Executor& fetch_in_;
   std::mutex mutex_;
   Ptr current_;           // guarded by mutex_, like all below
   bool refused_ = false;  // by the store: the next Get waits for others

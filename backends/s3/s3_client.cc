@@ -5,10 +5,21 @@
 
 #include "backends/cloud/dates.h"
 #include "backends/s3/crc64nvme.h"
+#include "backends/s3/s3_session.h"
 #include "backends/xml.h"
 #include "base/uri.h"
 
 namespace lancefs {
+namespace {
+
+// Whether other credentials may help. Answers to HEAD have no body and so no code.
+bool MayBeExpired(int status, const std::string& code) {
+  if (status == 401 || status == 403) return code != "RequestTimeTooSkewed";
+  return code.empty() || code == "ExpiredToken" || code == "InvalidToken" || code == "TokenRefreshRequired" ||
+         code == "RequestExpired" || code == "ExpiredTokenException";
+}
+
+}  // namespace
 
 S3Client::S3Client(S3Options options, Metrics* metrics)
     : CloudClient(options.client, metrics), options_(std::move(options)), region_(options_.region) {}
@@ -27,8 +38,9 @@ std::string S3Client::BaseUrl(const std::string& region) const {
   if (!options_.endpoint.empty()) {
     return options_.virtual_hosted ? options_.endpoint : options_.endpoint + "/" + options_.bucket;
   }
-  return options_.virtual_hosted ? "https://" + options_.bucket + ".s3." + region + ".amazonaws.com"
-                                 : "https://s3." + region + ".amazonaws.com/" + options_.bucket;
+  if (options_.express) return S3ExpressEndpoint(options_.bucket, region);
+  const std::string host = "s3." + region + "." + AwsDnsSuffix(region);
+  return options_.virtual_hosted ? "https://" + options_.bucket + "." + host : "https://" + host + "/" + options_.bucket;
 }
 
 HttpRequest S3Client::MakeHttpRequest(const CloudRequest& request, const AwsCredentialsPtr& credentials) const {
@@ -61,7 +73,9 @@ HttpRequest S3Client::MakeHttpRequest(const CloudRequest& request, const AwsCred
     const std::string date = AmzDate(now);
     http.headers.emplace_back("x-amz-content-sha256", payload);
     http.headers.emplace_back("x-amz-date", date);
-    if (!credentials->session_token.empty()) http.headers.emplace_back("x-amz-security-token", credentials->session_token);
+    if (!credentials->session_token.empty()) {
+      http.headers.emplace_back(options_.express ? "x-amz-s3session-token" : "x-amz-security-token", credentials->session_token);
+    }
     const SigV4Request to_sign{HttpMethodName(request.method), path, request.query, http.headers, payload};
     http.headers.emplace_back("authorization", SigV4Authorization(to_sign, *credentials, date, region, "s3", &keys_));
   }
@@ -76,9 +90,20 @@ void S3Client::BeforeFirst(CloudRequest* request) const {
 }
 
 Future<HttpRequest> S3Client::Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) {
-  if (options_.skip_signature) return Future<HttpRequest>::Ready(MakeHttpRequest(request, nullptr));
+  if (!region().empty()) return PrepareInRegion(request, state, ctx);
   Promise<HttpRequest> prepared;
   // `request` and `state` belong to the call, which waits for this future.
+  options_.find_region->Get(ctx).OnDone([this, &request, state, ctx, prepared](const Result<std::string>& found) {
+    if (!found.ok()) return prepared.Set(found.status());
+    set_region(*found);
+    PrepareInRegion(request, state, ctx).OnDone([prepared](const Result<HttpRequest>& http) { prepared.Set(http); });
+  });
+  return prepared.future();
+}
+
+Future<HttpRequest> S3Client::PrepareInRegion(const CloudRequest& request, CallState* state, const OpContext& ctx) {
+  if (options_.skip_signature) return Future<HttpRequest>::Ready(MakeHttpRequest(request, nullptr));
+  Promise<HttpRequest> prepared;
   options_.credentials->Get(ctx).OnDone([this, &request, state, prepared](const Result<AwsCredentialsPtr>& credentials) {
     if (!credentials.ok()) return prepared.Set(credentials.status());
     state->credentials = *credentials;
@@ -95,13 +120,9 @@ bool S3Client::Adapt(const HttpResponse& http, CallState* state) {
     set_region(region);
     return true;
   }
-  if (http.status != 400 && http.status != 403) return false;
+  if (http.status != 400 && http.status != 401 && http.status != 403) return false;
   const CloudError error = ParseError(http);
   if (error.code == "AuthorizationHeaderMalformed" && !state->region_learned) return AdaptRegionFromBody(http, state);
-  if (error.code == "ExpiredToken" && state->credentials != nullptr && !state->credentials_renewed) {
-    state->credentials_renewed = true;
-    return options_.credentials->Invalidate(std::static_pointer_cast<const AwsCredentials>(state->credentials));
-  }
   if (error.code == "RequestTimeTooSkewed" && !state->clock_learned) {
     state->clock_learned = true;
     const std::optional<int64_t> server_ns = ParseHttpDate(http.header("date"));
@@ -110,7 +131,13 @@ bool S3Client::Adapt(const HttpResponse& http, CallState* state) {
     clock_offset_seconds_ = *server_ns / 1000000000 - std::chrono::duration_cast<std::chrono::seconds>(now).count();
     return true;
   }
-  return false;
+  return MayBeExpired(http.status, error.code) && RenewCredentials(state);
+}
+
+bool S3Client::RenewCredentials(CallState* state) {
+  if (state->credentials == nullptr || state->credentials_renewed) return false;
+  state->credentials_renewed = true;
+  return options_.credentials->Invalidate(std::static_pointer_cast<const AwsCredentials>(state->credentials));
 }
 
 bool S3Client::AdaptRegionFromBody(const HttpResponse& http, CallState* state) {

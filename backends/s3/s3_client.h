@@ -36,7 +36,9 @@ class S3Client : public CloudClient {
   StatusCode CodeFor(int status, const std::string& code) const override;
 
  private:
-  std::string region() const;
+  Future<HttpRequest> PrepareInRegion(const CloudRequest& request, CallState* state, const OpContext& ctx);
+  bool RenewCredentials(CallState* state);
+  std::string region() const;  // "" until it was found out
   void set_region(std::string region);
   bool AdaptRegionFromBody(const HttpResponse& http, CallState* state);
   std::string BaseUrl(const std::string& region) const;

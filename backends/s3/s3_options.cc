@@ -7,6 +7,7 @@
 #include "backends/auth/aws_chain.h"
 #include "backends/auth/aws_sts.h"
 #include "backends/auth/digest.h"
+#include "backends/s3/s3_session.h"
 
 namespace lancefs {
 namespace {
@@ -35,7 +36,9 @@ class S3OptionParser {
     LANCEFS_RETURN_NOT_OK(CheckBucket(out_.bucket));
     LANCEFS_ASSIGN_OR_RETURN(out_.client, ParseClientOptions(reader_));
     LANCEFS_RETURN_NOT_OK(ParseFlags());
+    LANCEFS_RETURN_NOT_OK(ParseContext());
     LANCEFS_RETURN_NOT_OK(ParseEndpoint());
+    LANCEFS_RETURN_NOT_OK(ParseRegion());
     LANCEFS_RETURN_NOT_OK(ParseChecksum());
     LANCEFS_RETURN_NOT_OK(ParseEncryption());
     LANCEFS_RETURN_NOT_OK(ParseConditionalPut());
@@ -62,9 +65,12 @@ class S3OptionParser {
     bool ignored = false;
     LANCEFS_RETURN_NOT_OK(Bool("disable_tagging", &ignored));
     LANCEFS_RETURN_NOT_OK(Bool("disable_bulk_delete", &ignored));
-    bool express = out_.bucket.ends_with("--x-s3") || out_.bucket.ends_with("--xa-s3");
-    LANCEFS_RETURN_NOT_OK(Bool("s3_express", &express));
-    if (express) return Status::NotSupported("S3 Express buckets (" + out_.bucket + ") are not supported by this build");
+    out_.express = out_.bucket.ends_with("--x-s3") || out_.bucket.ends_with("--xa-s3");
+    LANCEFS_RETURN_NOT_OK(Bool("s3_express", &out_.express));
+    if (out_.express && S3ExpressZone(out_.bucket).empty()) {
+      return Status::InvalidArgument("the bucket '" + out_.bucket +
+                                     "' names no zone; S3 Express buckets end with --<zone>--x-s3");
+    }
     if (const auto payer = Get("request_payer")) {
       if (Lower(*payer) == "requester") {
         out_.request_payer = true;
@@ -76,9 +82,6 @@ class S3OptionParser {
   }
 
   Status ParseEndpoint() {
-    auto region = Get("region");
-    if (!region || region->empty()) region = Get("default_region");
-    out_.region = region && !region->empty() ? *region : "us-west-2";
     // An option of either name beats the environment's value of either name.
     static const Environment kNoEnvironment;
     const OptionReader options_only = reader_.WithEnvironment(kNoEnvironment);
@@ -86,6 +89,11 @@ class S3OptionParser {
     if (!endpoint) endpoint = options_only.Get("aws_endpoint", kEndpointAliases);
     if (!endpoint) endpoint = reader_.Get("aws_endpoint_url_s3", {});
     if (!endpoint) endpoint = reader_.Get("aws_endpoint", kEndpointAliases);
+    // A profile is looked into for an endpoint only when it was chosen by name.
+    if (!endpoint && !context_->Variable("AWS_PROFILE").empty()) {
+      LANCEFS_ASSIGN_OR_RETURN(const AwsProfiles profiles, LoadAwsProfiles(*context_));
+      endpoint = ConfiguredEndpoint(*context_, profiles, "s3");
+    }
     if (!endpoint || endpoint->empty()) return Status::OK();
     out_.endpoint = *endpoint;
     while (out_.endpoint.ends_with('/')) out_.endpoint.pop_back();
@@ -155,7 +163,7 @@ class S3OptionParser {
   }
 
   // What the credential sources see: the environment, with options in the place of variables.
-  AwsContextPtr MakeContext() const {
+  Status ParseContext() {
     AwsContextOptions context;
     context.environment = environment_;
     context.http = out_.client.http;
@@ -174,8 +182,23 @@ class S3OptionParser {
     for (const auto& [option, variable] : kOverrides) {
       if (const auto value = Get(option)) context.environment[variable] = *value;
     }
-    context.imdsv1_fallback = imdsv1_fallback_;
-    return std::make_shared<const AwsContext>(std::move(context));
+    LANCEFS_RETURN_NOT_OK(Bool("imdsv1_fallback", &context.imdsv1_fallback));
+    context_ = std::make_shared<const AwsContext>(std::move(context));
+    metadata_ = std::make_shared<AwsInstanceMetadata>(context_);
+    return Status::OK();
+  }
+
+  // AWS itself is asked for the region, with the first request; other stores take any, or say theirs.
+  Status ParseRegion() {
+    out_.region = Get("region").value_or("");
+    if (!out_.region.empty()) return Status::OK();
+    AwsRegionSearch search;
+    search.bucket = out_.bucket;
+    search.ask_s3 = out_.endpoint.empty();
+    search.default_region = Get("default_region").value_or("");
+    search.express = out_.express;
+    out_.find_region = MakeAwsRegionProvider(context_, metadata_, std::move(search));
+    return Status::OK();
   }
 
   Status ParseCredentials() {
@@ -183,8 +206,17 @@ class S3OptionParser {
     if (!scheme.empty() && scheme != "token" && scheme != "ecs" && scheme != "irsa") {
       return Status::InvalidArgument("the option 'aws_provider_scheme' must be token, ecs or irsa");
     }
-    LANCEFS_RETURN_NOT_OK(Bool("imdsv1_fallback", &imdsv1_fallback_));
     if (out_.skip_signature) return Status::OK();
+    LANCEFS_RETURN_NOT_OK(ParseSource(scheme));
+    if (!out_.express) return Status::OK();
+    // These wait for the user's own credentials, which other threads fetch.
+    static Executor* session_pool = MakeThreadPool(0, 16, "lancefs-session").release();
+    S3SessionOptions session{out_.bucket, out_.region, out_.find_region, out_.credentials};
+    out_.credentials = MakeCachedAwsCredentials(MakeS3SessionSource(context_, std::move(session)), session_pool);
+    return Status::OK();
+  }
+
+  Status ParseSource(const std::string& scheme) {
     AwsCredentials keys;
     keys.access_key_id = Get("access_key_id").value_or("");
     keys.secret_access_key = Get("secret_access_key").value_or("");
@@ -197,13 +229,12 @@ class S3OptionParser {
       out_.credentials = MakeStaticAwsCredentials(std::move(keys));
       return Status::OK();
     }
-    AwsContextPtr context = MakeContext();
     AwsSourcePtr source;
     if (scheme.empty()) {
-      source = MakeDefaultAwsSource(context, std::make_shared<AwsInstanceMetadata>(context));
+      source = MakeDefaultAwsSource(context_, metadata_);
     } else {
       std::vector<AwsSourcePtr> only;
-      only.push_back(scheme == "ecs" ? MakeContainerSource(context) : MakeWebIdentitySource(context));
+      only.push_back(scheme == "ecs" ? MakeContainerSource(context_) : MakeWebIdentitySource(context_));
       source = MakeSourceChain(std::move(only));
     }
     out_.credentials = MakeCachedAwsCredentials(std::move(source));
@@ -214,7 +245,8 @@ class S3OptionParser {
   const Environment& environment_;
   OptionReader reader_;
   S3Options out_;
-  bool imdsv1_fallback_ = false;
+  AwsContextPtr context_;
+  std::shared_ptr<AwsInstanceMetadata> metadata_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "backends/auth/aws_region.h"
 #include "backends/auth/credentials.h"
 #include "backends/store_options.h"
 
@@ -18,9 +19,11 @@ enum class S3Encryption { kNone, kSseS3, kKms, kKmsDsse, kCustomerKey };
 
 struct S3Options {
   std::string bucket;
-  std::string region;    // never empty
+  std::string region;  // "" = find_region knows it
+  std::shared_ptr<AwsRegionProvider> find_region;
   std::string endpoint;  // without a last '/'; "" = AWS
   bool virtual_hosted = false;
+  bool express = false;  // a directory bucket: sessions, listings in any order
   bool unsigned_payload = false;
   bool skip_signature = false;
   bool conditional_put = true;
@@ -38,7 +41,7 @@ struct S3Options {
 
 // Sends nothing: credentials are looked for with the first request.
 // Errors: kInvalidArgument (a bad value, named), kUnauthenticated (aws_provider_scheme=token without
-// keys), kNotSupported (S3 Express).
+// keys).
 Result<S3Options> ParseS3Options(const std::string& bucket, const StorageOptions& options, const Environment& environment);
 
 }  // namespace lancefs

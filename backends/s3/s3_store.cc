@@ -17,9 +17,15 @@ namespace {
 
 constexpr size_t kMaxPage = 1000;
 
+StoreTraits TraitsOf(const S3Options& options) {
+  StoreTraits traits;
+  traits.lists_in_order = !options.express;
+  return traits;
+}
+
 class S3Store : public CloudStore {
  public:
-  explicit S3Store(std::shared_ptr<S3Client> client) : CloudStore(client, StoreTraits()), s3_(std::move(client)) {}
+  explicit S3Store(std::shared_ptr<S3Client> client) : CloudStore(client, TraitsOf(client->options())), s3_(std::move(client)) {}
 
   Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
     CloudRequest request;
@@ -54,13 +60,15 @@ class S3Store : public CloudStore {
     http.query = {{"list-type", "2"}};
     if (!request.prefix.empty()) http.query.emplace_back("prefix", request.prefix);
     if (!request.recursive) http.query.emplace_back("delimiter", "/");
-    if (!request.start_after.empty()) http.query.emplace_back("start-after", request.start_after);
+    const bool ordered = traits().lists_in_order;
+    if (!request.start_after.empty() && ordered) http.query.emplace_back("start-after", request.start_after);
     if (!continuation.empty()) http.query.emplace_back("continuation-token", continuation);
     if (request.max_keys != 0) http.query.emplace_back("max-keys", std::to_string(std::min(request.max_keys, kMaxPage)));
     LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(http), ctx));
     if (!response.http.ok()) return client_->ErrorFrom(response, "list", request.prefix);
     Result<ListPage> page = ParseListBucketResult(response.http.body.view());
     if (!page.ok()) return page.status().WithContext("list " + client_->Name(request.prefix));
+    if (!ordered) std::erase_if(page->objects, [&](const ObjectMeta& object) { return object.path <= request.start_after; });
     return page;
   }
 

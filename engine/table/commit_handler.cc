@@ -5,6 +5,7 @@
 
 #include "backends/coordination.h"
 #include "base/log.h"
+#include "engine/table/version_hint.h"
 
 namespace lancefs {
 namespace {
@@ -30,6 +31,11 @@ class ConditionalPutHandler : public CommitHandler {
     request.prefix = PathOf("");
     request.names_only = true;
     std::optional<ManifestLocation> latest;
+    if (!store_.traits().lists_in_order && !store_.traits().is_local && !VersionHintsAreOff()) {
+      if (const auto hinted = FindVersionByHint(store_, request.prefix, ctx)) {
+        return std::optional<ManifestLocation>(Canonical(hinted->version, hinted->naming));
+      }
+    }
     if (store_.traits().lists_in_order) {
       // A few names more than one: temporary files of a running commit may stand before the newest.
       request.max_keys = 4;

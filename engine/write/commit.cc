@@ -2,9 +2,7 @@
 #include "engine/write/commit.h"
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
-#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -12,6 +10,7 @@
 #include "base/log.h"
 #include "engine/format/row_ids.h"
 #include "engine/table/commit_handler.h"
+#include "engine/table/version_hint.h"
 
 namespace lancefs {
 namespace {
@@ -242,18 +241,9 @@ Result<Attempt> PutManifest(CommitHandler& handler, uint64_t version, ManifestNa
   }
 }
 
-// The variable with which all writers of a place agree not to keep a hint.
-bool HintsAreOff() {
-  const char* value = std::getenv("LANCE_USE_VERSION_HINT");
-  if (value == nullptr) return false;
-  std::string text(value);
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text == "0" || text == "false" || text == "off";
-}
-
 // The hint saves other writers a directory listing; it may be stale or missing, so errors do not count.
 void WriteHint(ObjectStore& store, const std::string& path, uint64_t version, const OpContext& ctx) {
-  if (store.traits().lists_in_order || HintsAreOff()) return;
+  if (store.traits().lists_in_order || VersionHintsAreOff()) return;
   (void)store.Put(path, Bytes::FromString("{\"version\":" + std::to_string(version) + "}"), ctx);
 }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/s3/s3_session.h"
+
 namespace lancefs {
 namespace {
 
@@ -30,7 +32,9 @@ AwsCredentials Credentials(const S3Options& options) { return **options.credenti
 TEST(S3Options, Defaults) {
   const S3Options options = MustParse(kKeys);
   EXPECT_EQ(options.bucket, "bucket");
-  EXPECT_EQ(options.region, "us-west-2");
+  EXPECT_EQ(options.region, "") << "asked of AWS with the first request";
+  EXPECT_NE(options.find_region, nullptr);
+  EXPECT_FALSE(options.express);
   EXPECT_EQ(options.endpoint, "");
   EXPECT_FALSE(options.virtual_hosted);
   EXPECT_FALSE(options.unsigned_payload);
@@ -50,7 +54,7 @@ TEST(S3Options, EveryAliasInAnyCase) {
        {"aws_endpoint", "aws_endpoint_url", "endpoint", "endpoint_url", "ENDPOINT", "Aws_Endpoint_Url", "aws_endpoint_url_s3"}) {
     EXPECT_EQ(MustParse(With({{key, "https://e:1/"}})).endpoint, "https://e:1") << key;
   }
-  for (const char* key : {"aws_region", "region", "REGION", "aws_default_region", "default_region"}) {
+  for (const char* key : {"aws_region", "region", "REGION"}) {
     EXPECT_EQ(MustParse(With({{key, "eu-x"}})).region, "eu-x") << key;
   }
   for (const char* key : {"aws_session_token", "aws_token", "session_token", "token", "TOKEN"}) {
@@ -108,7 +112,7 @@ TEST(S3Options, BareEnvironmentNamesAreForTheClientOnly) {
   const S3Options options = MustParse(kKeys, environment);
   EXPECT_EQ(Credentials(options).session_token, "");
   EXPECT_EQ(options.endpoint, "");
-  EXPECT_EQ(options.region, "us-west-2");
+  EXPECT_EQ(options.region, "");
   EXPECT_EQ(options.bucket, "bucket");
   EXPECT_EQ(options.client.http.timeout, milliseconds(7000));
   EXPECT_EQ(options.client.http.user_agent, "me/1");
@@ -149,9 +153,36 @@ TEST(S3Options, BadValuesAreNamedButNotShown) {
 
 TEST(S3Options, RefusalsByName) {
   EXPECT_EQ(Refused({{"aws_provider_scheme", "token"}, {"access_key_id", "AK"}}).code(), StatusCode::kUnauthenticated);
-  EXPECT_EQ(Refused(With({{"s3_express", "true"}})).code(), StatusCode::kNotSupported);
-  EXPECT_EQ(ParseS3Options("b--usw2-az1--x-s3", kKeys, {}).status().code(), StatusCode::kNotSupported);
+  const Status zone = Refused(With({{"s3_express", "true"}}));
+  EXPECT_EQ(zone.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(zone.message().find("names no zone"), std::string::npos);
   EXPECT_EQ(ParseS3Options("a/b", kKeys, {}).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(S3Options, ExpressBuckets) {
+  EXPECT_EQ(S3ExpressZone("b--usw2-az1--x-s3"), "usw2-az1");
+  EXPECT_EQ(S3ExpressZone("a--b--usw2-az1--xa-s3"), "usw2-az1");
+  EXPECT_EQ(S3ExpressZone("b--x-s3"), "");
+  EXPECT_EQ(S3ExpressZone("b"), "");
+  EXPECT_EQ(S3ExpressEndpoint("b--usw2-az1--x-s3", "us-west-2"),
+            "https://b--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com");
+  EXPECT_TRUE(ParseS3Options("b--usw2-az1--x-s3", kKeys, {})->express);
+  EXPECT_FALSE(ParseS3Options("b--usw2-az1--x-s3", With({{"s3_express", "no"}}), {})->express);
+}
+
+// Where the store is not AWS' own nothing is asked: the profile that was chosen, the environment, the default.
+TEST(S3Options, TheRegionOfOtherStores) {
+  auto region = [](const StorageOptions& options, const Environment& environment) {
+    const S3Options parsed = MustParse(options, environment);
+    return parsed.region.empty() ? *parsed.find_region->Get(OpContext()).Get(OpContext()) : parsed.region;
+  };
+  const StorageOptions elsewhere = With({{"endpoint", "https://elsewhere"}});
+  EXPECT_EQ(region(elsewhere, {}), "us-west-2");
+  EXPECT_EQ(region(elsewhere, {{"AWS_DEFAULT_REGION", "r-1"}}), "r-1");
+  for (const char* key : {"aws_default_region", "default_region"}) {
+    EXPECT_EQ(region(With({{"endpoint", "https://elsewhere"}, {key, "eu-x"}}), {}), "eu-x") << key;
+  }
+  EXPECT_EQ(region(elsewhere, {{"AWS_DEFAULT_REGION", "r-1"}, {"AWS_REGION", "r-2"}}), "r-2");
 }
 
 // Half a key falls through to the other sources, as in the reference; nothing is sent before the first request.

@@ -3,9 +3,12 @@
 
 The credentials come from MinIO's own STS, which therefore checks signatures and session tokens; their short life is kept here."""
 import datetime
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
+import random
 import re
 import ssl
 import threading
@@ -25,6 +28,21 @@ XML = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 ERROR = "<Error><Code>{}</Code><Message>{}</Message><RequestId>mock</RequestId></Error>"
 
 
+def signature(secret, handler, body):
+    """What the Authorization header of a request must end with."""
+    scope, names = re.search(r"Credential=[^/]+/([^,]+), *SignedHeaders=([^,]+),", handler.headers["Authorization"]).groups()
+    path, _, query = handler.path.partition("?")
+    headers = "".join(f"{name}:{' '.join(handler.headers[name].split())}\n" for name in names.split(";"))
+    payload = handler.headers["x-amz-content-sha256"]
+    assert payload in (hashlib.sha256(body).hexdigest(), "UNSIGNED-PAYLOAD")
+    canonical = "\n".join([handler.command, path, "&".join(sorted(query.split("&"))), headers, names, payload])
+    text = "\n".join(["AWS4-HMAC-SHA256", handler.headers["x-amz-date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
 class Issued:
     def __init__(self, keys, ends):
         self.access_key, self.secret_key, self.token = keys
@@ -34,16 +52,19 @@ class Issued:
 class AwsMock:
     """with AwsMock(place.storage_options) as mock: S3 and all else are at mock.endpoint.
 
-    Credentials live `life` seconds and say so, unless `claimed` (seconds) is what they say. `throttle` seconds pass for each GET, one
+    Credentials live `life` seconds and say so, unless `claimed` (seconds) is what they say. `throttle` seconds pass for each GET of data, one
     after the other. `issued` lists what was handed out: (source, access key); `refused` the S3 requests that came with expired ones."""
 
-    def __init__(self, storage_options, certificate=None):
+    def __init__(self, storage_options, certificate=None, express_buckets=None):
         self.root = (storage_options["aws_access_key_id"], storage_options["aws_secret_access_key"])
         self.region = storage_options["aws_region"]
+        self.express_buckets = express_buckets or {}  # directory bucket -> the bucket that it stands for
         self.upstream = urllib.parse.urlsplit(storage_options["aws_endpoint"]).netloc
         self.life, self.claimed, self.throttle = 3600, None, 0.0
         self.issued, self.refused, self.requests, self.sso_token = [], [], [], "sso-token-1"
-        self.on_s3 = lambda handler, body: None
+        self.sessions, self.bad_requests = {}, []
+        self.session_life = 300
+        self.missing_buckets = set()
         self._known, self._sessions = {}, set()
         self._lock, self._throttled = threading.Lock(), threading.Lock()
         mock = self
@@ -131,7 +152,8 @@ class AwsMock:
             self.requests.append((handler.command, handler.headers.get("Host", ""), handler.path))
         if handler.command == "HEAD" and "Authorization" not in handler.headers and path.count("/") <= 1:
             # The region of a bucket: named in the refusal of who has no credentials.
-            return self._answer(handler, 403, b"", [("x-amz-bucket-region", self.region)])
+            missing = handler.headers.get("Host", "").partition(".")[0] in self.missing_buckets
+            return self._answer(handler, 404 if missing else 403, b"", [("x-amz-bucket-region", self.region)])
         for pattern, serve in self.ENDPOINTS:
             if re.fullmatch(pattern, f"{handler.command} {path}"):
                 return serve(self, handler, body)
@@ -213,9 +235,8 @@ class AwsMock:
             f"</Credentials></{action}Result></{action}Response>").encode(), [("Content-Type", "text/xml")])
 
     def _s3(self, handler, body):
-        special = self.on_s3(handler, body)
-        if special is not None:
-            return self._answer(handler, *special)
+        if ".s3express-" in handler.headers.get("Host", ""):
+            return self._express(handler, body)
         found = re.search(r"Credential=([^/]+)/", handler.headers.get("Authorization", ""))
         issued = self._known.get(found.group(1)) if found else None
         if issued is not None and time.time() > issued.ends:
@@ -223,11 +244,70 @@ class AwsMock:
                 self.refused.append(issued.access_key)
             return self._answer(handler, 400, ERROR.format("ExpiredToken", "The provided token has expired.").encode(),
                                 [("Content-Type", "application/xml")])
-        if self.throttle and handler.command == "GET":
+        if self.throttle and handler.command == "GET" and "/data/" in handler.path:
             with self._throttled:
                 time.sleep(self.throttle)
         status, headers, answer = self._forward(handler.command, handler.path, dict(handler.headers.items()), body)
         return self._answer(handler, status, answer, headers)
+
+    # ---- S3 Express: sessions, listings in no order
+
+    def _refuse(self, handler, status, code):
+        with self._lock:
+            self.bad_requests.append((code, handler.command, handler.path))
+        self._answer(handler, status, ERROR.format(code, code).encode(), [("Content-Type", "application/xml")])
+
+    def _express(self, handler, body):
+        bucket = handler.headers["Host"].partition(".")[0]
+        key = re.search(r"Credential=([^/]+)/", handler.headers.get("Authorization", ""))
+        if key is None:
+            return self._refuse(handler, 403, "AccessDenied")
+        key = key.group(1)
+        if handler.path in ("/?session", "/?session="):
+            if key != self.root[0] or not handler.headers["Authorization"].endswith(signature(self.root[1], handler, body)):
+                return self._refuse(handler, 403, "SignatureDoesNotMatch")
+            token = f"express-token-{len(self.sessions)}/+="
+            name = f"EXPRESS{len(self.sessions)}"
+            self.sessions[name] = Issued([name, f"secret-{name}", token], time.time() + self.session_life)
+            ends = datetime.datetime.fromtimestamp(self.sessions[name].ends, datetime.timezone.utc)
+            return self._answer(handler, 200, (
+                '<CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials>'
+                f"<SessionToken>{token}</SessionToken><SecretAccessKey>secret-{name}</SecretAccessKey><AccessKeyId>{name}</AccessKeyId>"
+                f"<Expiration>{ends:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials></CreateSessionResult>").encode())
+        session = self.sessions.get(key)
+        if session is None or handler.headers.get("x-amz-s3session-token") != session.token:
+            return self._refuse(handler, 403, "InvalidAccessKeyId")
+        if time.time() > session.ends:
+            return self._refuse(handler, 400, "ExpiredToken")
+        if not handler.headers["Authorization"].endswith(signature(session.secret_key, handler, body)):
+            return self._refuse(handler, 403, "SignatureDoesNotMatch")
+        query = urllib.parse.parse_qs(handler.path.partition("?")[2])
+        if "start-after" in query or (query.get("prefix") and not query["prefix"][0].endswith("/")):
+            return self._refuse(handler, 400, "InvalidRequest")
+        if self.throttle and handler.command == "GET" and "/data/" in handler.path:
+            with self._throttled:
+                time.sleep(self.throttle)
+        status, headers, answer = self._as_root(handler, f"/{self.express_buckets[bucket]}{handler.path}", body)
+        if handler.command == "GET" and "list-type" in query and status == 200:
+            answer = self._shuffled(answer)
+        self._answer(handler, status, answer, headers)
+
+    def _as_root(self, handler, path, body):
+        keep = {"range", "if-none-match", "if-match", "content-type"}
+        request = botocore.awsrequest.AWSRequest(handler.command, f"http://{self.upstream}{path}", data=body)
+        for name, value in handler.headers.items():
+            if name.lower() in keep:
+                request.headers[name] = value
+        botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(*self.root), "s3", self.region).add_auth(request)
+        return self._forward(handler.command, path, dict(request.headers), body)
+
+    @staticmethod
+    def _shuffled(xml_text):
+        parts = re.findall(rb"<Contents>.*?</Contents>", xml_text, re.S)
+        shuffled = list(parts)
+        random.Random(len(parts)).shuffle(shuffled)
+        rest = iter(shuffled)
+        return re.sub(rb"<Contents>.*?</Contents>", lambda _: next(rest), xml_text, flags=re.S)
 
     ENDPOINTS = [
         (r"PUT /latest/api/token", _instance_token),

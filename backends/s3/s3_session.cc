@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/s3/s3_session.h"
+
+#include "backends/auth/sigv4.h"
+#include "backends/xml.h"
+
+namespace lancefs {
+namespace {
+
+constexpr int kAttempts = 4;
+constexpr auto kLifetime = std::chrono::minutes(5);
+constexpr size_t kMaxErrorText = 300;
+
+class S3SessionSource : public AwsCredentialSource {
+ public:
+  S3SessionSource(AwsContextPtr context, S3SessionOptions options) : context_(std::move(context)), options_(std::move(options)) {}
+  std::string name() const override { return "S3 Express session"; }
+
+  Result<AwsCredentials> Fetch(const OpContext& ctx) override {
+    std::string region = options_.region;
+    if (region.empty()) {
+      LANCEFS_ASSIGN_OR_RETURN(region, options_.find_region->Get(ctx).Get(ctx));
+    }
+    for (bool again = false;; again = true) {
+      LANCEFS_ASSIGN_OR_RETURN(const AwsCredentialsPtr credentials, options_.credentials->Get(ctx).Get(ctx));
+      LANCEFS_ASSIGN_OR_RETURN(const HttpResponse response, CreateSession(region, *credentials, ctx));
+      if (response.status == 200) return Parse(response);
+      const bool refused = response.status == 400 || response.status == 401 || response.status == 403;
+      if (refused && !again && options_.credentials->Invalidate(credentials)) continue;
+      return Failed(response);
+    }
+  }
+
+ private:
+  Result<HttpResponse> CreateSession(const std::string& region, const AwsCredentials& credentials, const OpContext& ctx) const {
+    const std::string endpoint = S3ExpressEndpoint(options_.bucket, region);
+    const std::string date = AmzDate(std::chrono::system_clock::now());
+    HttpRequest request;
+    request.url = endpoint + "/?session=";
+    request.headers = {{"host", endpoint.substr(endpoint.find("://") + 3)},
+                       {"x-amz-content-sha256", std::string(kEmptySha256)},
+                       {"x-amz-date", date}};
+    if (!credentials.session_token.empty()) request.headers.emplace_back("x-amz-security-token", credentials.session_token);
+    SigV4KeyCache keys;
+    const SigV4Request to_sign{"GET", "/", {{"session", ""}}, request.headers, kEmptySha256};
+    request.headers.emplace_back("authorization", SigV4Authorization(to_sign, credentials, date, region, "s3", &keys));
+    return SendAndWait(context_->services(), request, kAttempts, ctx);
+  }
+
+  Result<AwsCredentials> Parse(const HttpResponse& response) const {
+    const Status bad =
+        Status::Unauthenticated("CreateSession for the bucket '" + options_.bucket + "': the answer holds no credentials");
+    const Result<XmlElement> parsed = ParseXml(response.body.view());
+    if (!parsed.ok()) return bad;
+    const XmlElement* found = (*parsed).Find("Credentials");
+    if (found == nullptr) return bad;
+    AwsCredentials out;
+    out.access_key_id = TrimSpace(found->Text("AccessKeyId"));
+    out.secret_access_key = TrimSpace(found->Text("SecretAccessKey"));
+    out.session_token = TrimSpace(found->Text("SessionToken"));
+    if (out.access_key_id.empty() || out.secret_access_key.empty() || out.session_token.empty()) return bad;
+    out.expires = ParseTimestamp(TrimSpace(found->Text("Expiration")));
+    if (!out.expires) out.expires = std::chrono::system_clock::now() + kLifetime;
+    return out;
+  }
+
+  Status Failed(const HttpResponse& response) const {
+    std::string text =
+        "CreateSession for the bucket '" + options_.bucket + "' failed (HTTP " + std::to_string(response.status) + ")";
+    if (const Result<XmlElement> parsed = ParseXml(response.body.view()); parsed.ok()) {
+      text += ": " + std::string((*parsed).Text("Code")).substr(0, kMaxErrorText) + ": " +
+              std::string((*parsed).Text("Message")).substr(0, kMaxErrorText);
+    }
+    if (response.status == 404) return Status::NotFound(text);
+    if (response.status >= 500 || response.status == 429) return Status::Unavailable(text);
+    return response.status == 403 ? Status::PermissionDenied(text) : Status::Unauthenticated(text);
+  }
+
+  const AwsContextPtr context_;
+  const S3SessionOptions options_;
+};
+
+}  // namespace
+
+std::string S3ExpressZone(const std::string& bucket) {
+  std::string_view base = bucket;
+  if (base.ends_with("--x-s3")) {
+    base.remove_suffix(6);
+  } else if (base.ends_with("--xa-s3")) {
+    base.remove_suffix(7);
+  } else {
+    return "";
+  }
+  const size_t dashes = base.rfind("--");
+  return dashes == std::string_view::npos ? "" : std::string(base.substr(dashes + 2));
+}
+
+std::string S3ExpressEndpoint(const std::string& bucket, const std::string& region) {
+  return "https://" + bucket + ".s3express-" + S3ExpressZone(bucket) + "." + region + "." + AwsDnsSuffix(region);
+}
+
+AwsSourcePtr MakeS3SessionSource(AwsContextPtr context, S3SessionOptions options) {
+  return std::make_unique<S3SessionSource>(std::move(context), std::move(options));
+}
+
+}  // namespace lancefs
