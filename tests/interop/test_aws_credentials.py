@@ -18,8 +18,9 @@ from programs import LANCEFS
 
 pytestmark = pytest.mark.parametrize("place", ["s3"], indirect=True)
 
-FRAGMENTS = 30
-ROWS = 40
+FRAGMENTS = 80  # many more than a scan opens ahead
+ROWS = 20
+PACE = 0.06  # seconds for each file, so that a scan takes longer than the credentials live
 ROLE_ARN = "arn:aws:iam::123456789012:role/test"
 
 
@@ -27,9 +28,8 @@ ROLE_ARN = "arn:aws:iam::123456789012:role/test"
 def table(place):
     """The URI of a table of many small files, so that a scan sends many requests; and its rows as text."""
     uri = place.uri("t.lance")
-    for i in range(FRAGMENTS):
-        rows = pa.table({"id": pa.array(range(i * ROWS, (i + 1) * ROWS), pa.int64())})
-        lance.write_dataset(rows, uri, mode="append" if i else "create", storage_options=place.storage_options)
+    lance.write_dataset(pa.table({"id": pa.array(range(FRAGMENTS * ROWS), pa.int64())}), uri, max_rows_per_file=ROWS, max_rows_per_group=ROWS,
+                        storage_options=place.storage_options)
     return uri, b"".join(b'{"id":%d}\n' % i for i in range(FRAGMENTS * ROWS))
 
 
@@ -118,7 +118,7 @@ def signed_in_once(place, table, home, name):
     with AwsMock(place.storage_options) as mock:
         source = Source(mock, home / name)
         kind = getattr(source, name)()
-        mock.life, mock.throttle = 2, 0.12
+        mock.life, mock.throttle = 2, PACE
         started = time.monotonic()
         done = cat(table[0], source.environment)
         taken = time.monotonic() - started
@@ -139,7 +139,7 @@ def refused_once(place, table, home, name):
     with AwsMock(place.storage_options) as mock:
         source = Source(mock, home / name)
         kind = getattr(source, name)()
-        mock.life, mock.claimed, mock.throttle = 1.2, 3600, 0.12
+        mock.life, mock.claimed, mock.throttle = 1.2, 3600, PACE
         done = cat(table[0], source.environment)
         return name, done.returncode, done.stderr.decode(), done.stdout == table[1], mock.count(kind), len(mock.refused)
 
@@ -157,7 +157,7 @@ def test_refused_credentials_are_read_anew(place, table, tmp_path):
 def test_keys_of_a_profile_that_another_program_renews(place, table, tmp_path):
     with AwsMock(place.storage_options) as mock:
         source = Source(mock, tmp_path / "home")
-        mock.life, mock.throttle = 2, 0.12
+        mock.life, mock.throttle = 2, PACE
         stop = threading.Event()
 
         def rotate():
