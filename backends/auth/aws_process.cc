@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -36,6 +37,19 @@ struct Pipe {
   }
 };
 
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (const std::string& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+// Whether one of `variables` has the name of `entry`.
+bool IsAmong(const std::vector<std::string>& variables, std::string_view entry) {
+  const std::string_view name = entry.substr(0, entry.find('=') + 1);
+  return std::any_of(variables.begin(), variables.end(), [&](const std::string& variable) { return variable.starts_with(name); });
+}
+
 // A child process that does not outlive its owner.
 class Child {
  public:
@@ -48,7 +62,8 @@ class Child {
   }
 
   // Returns an errno.
-  int Start(const std::vector<std::string>& words, const Pipe& output, const Pipe& errors) {
+  int Start(const std::vector<std::string>& words, const std::vector<std::string>& variables, const Pipe& output,
+            const Pipe& errors) {
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
@@ -64,10 +79,14 @@ class Child {
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setpgroup(&attributes, 0);  // so that its children can be killed with it
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    std::vector<char*> arguments;
-    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    const int error = ::posix_spawnp(&pid_, arguments[0], &files, &attributes, arguments.data(), ::environ);
+    std::vector<char*> arguments = Pointers(words);
+    std::vector<char*> environment = Pointers(variables);
+    environment.pop_back();
+    for (char** entry = ::environ; *entry != nullptr; ++entry) {
+      if (!IsAmong(variables, *entry)) environment.push_back(*entry);
+    }
+    environment.push_back(nullptr);
+    const int error = ::posix_spawnp(&pid_, arguments[0], &files, &attributes, arguments.data(), environment.data());
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     if (error != 0) pid_ = -1;
@@ -149,13 +168,14 @@ Result<std::vector<std::string>> SplitCommand(std::string_view command) {
   return words;
 }
 
-Result<ProgramResult> RunProgram(const std::vector<std::string>& words, std::chrono::milliseconds timeout, const OpContext& ctx) {
+Result<ProgramResult> RunProgram(const std::vector<std::string>& words, std::chrono::milliseconds timeout, const OpContext& ctx,
+                                 const std::vector<std::string>& variables) {
   const OpContext limited = ctx.WithTimeout(timeout);
   Pipe output;
   Pipe errors;
   if (!output.Open() || !errors.Open()) return Status::IoError("cannot make a pipe: " + std::generic_category().message(errno));
   Child child;
-  if (const int error = child.Start(words, output, errors); error != 0) {
+  if (const int error = child.Start(words, variables, output, errors); error != 0) {
     const std::string text = "cannot run '" + words[0] + "': " + std::generic_category().message(error);
     return error == ENOENT ? Status::NotFound(text) : Status::IoError(text);
   }

@@ -22,10 +22,11 @@ struct ProgramResult {
   std::string output;
   std::string errors;  // the beginning of what it wrote to stderr
 };
-// Runs a program without a shell, with no input. It and its children are killed when `timeout` or
-// the context's deadline passes. Errors: kNotFound (no such program), kDeadlineExceeded, kCancelled,
+// Runs a program without a shell, with no input and with `variables` ("NAME=VALUE") added to the environment. It and its children
+// are killed when `timeout` or the context's deadline passes. Errors: kNotFound (no such program), kDeadlineExceeded, kCancelled,
 // kTooLarge (more than 1 MiB of output), kIoError.
-Result<ProgramResult> RunProgram(const std::vector<std::string>& words, std::chrono::milliseconds timeout, const OpContext& ctx);
+Result<ProgramResult> RunProgram(const std::vector<std::string>& words, std::chrono::milliseconds timeout, const OpContext& ctx,
+                                 const std::vector<std::string>& variables = {});
 
 // Errors: kUnauthenticated, kInvalidArgument.
 Result<AwsCredentials> CredentialsFromProcess(const std::string& command, std::chrono::milliseconds timeout,

@@ -3,162 +3,17 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/auth/auth_io.h"
-#include "backends/auth/aws_chain.h"
 #include "backends/auth/digest.h"
 #include "backends/auth/google_sources.h"
+#include "backends/auth/google_subject.h"
 #include "backends/auth/sigv4.h"
-#include "base/uri.h"
 
 namespace lancefs {
 namespace {
 
 using Json = nlohmann::json;
-using std::chrono::milliseconds;
 
-constexpr int kAttempts = 3;
 constexpr std::string_view kIamScope = "https://www.googleapis.com/auth/iam";
-
-// Where the other provider's token comes from.
-class SubjectTokenSource {
- public:
-  virtual ~SubjectTokenSource() = default;
-  virtual Result<std::string> Fetch(const OpContext& ctx) = 0;
-};
-
-// A file or an answer: the text itself, or a member of a JSON object.
-struct TokenFormat {
-  std::string member;  // "" = the text
-
-  static Result<TokenFormat> Parse(const Json& source, const std::string& where) {
-    TokenFormat format;
-    const auto it = source.find("format");
-    if (it == source.end()) return format;
-    if (!it->is_object()) return Status::InvalidArgument(where + ": 'format' must be an object");
-    const std::string type = OptionalText(*it, "type");
-    if (type.empty() || type == "text") return format;
-    if (type != "json") return Status::InvalidArgument(where + ": the format's type must be text or json");
-    LANCEFS_ASSIGN_OR_RETURN(format.member, TextMember(*it, "subject_token_field_name", where));
-    return format;
-  }
-
-  Result<std::string> Extract(std::string_view text, const std::string& from) const {
-    std::string token(TrimSpace(text));
-    if (!member.empty()) {
-      const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-      if (!json.is_object()) return Status::Unauthenticated(from + " is not a JSON object");
-      token = TrimSpace(OptionalText(json, member.c_str()));
-    }
-    if (token.empty()) return Status::Unauthenticated(from + " holds no token");
-    return token;
-  }
-};
-
-class FileToken : public SubjectTokenSource {
- public:
-  FileToken(std::string path, TokenFormat format) : path_(std::move(path)), format_(std::move(format)) {}
-  Result<std::string> Fetch(const OpContext&) override {  // read anew each time: the platform replaces it
-    const Result<std::string> content = ReadSmallFile(path_);
-    if (!content.ok()) return Status::Unauthenticated(content.status().message());
-    return format_.Extract(*content, "'" + path_ + "'");
-  }
-
- private:
-  const std::string path_;
-  const TokenFormat format_;
-};
-
-class UrlToken : public SubjectTokenSource {
- public:
-  UrlToken(const HttpConfig& http, std::string url, HttpHeaders headers, TokenFormat format)
-      // Such endpoints are on this machine or near it, as Azure's and GitHub's are.
-      : client_(HttpClient::Make(url.starts_with("http://") ? LocalEndpointConfig(http, milliseconds(5000), milliseconds(30000))
-                                                            : TokenServiceConfig(http))),
-        url_(std::move(url)),
-        headers_(std::move(headers)),
-        format_(std::move(format)) {}
-
-  Result<std::string> Fetch(const OpContext& ctx) override {
-    HttpRequest request;
-    request.url = url_;
-    request.headers = headers_;
-    LANCEFS_ASSIGN_OR_RETURN(const HttpResponse response, SendAndWait(*client_, request, kAttempts, ctx));
-    const std::string from = "the subject token's URL at " + UrlOrigin(url_);
-    if (response.status != 200) {
-      const std::string text = from + " answered HTTP " + std::to_string(response.status);
-      return response.status >= 500 ? Status::Unavailable(text) : Status::Unauthenticated(text);
-    }
-    return format_.Extract(response.body.view(), from);
-  }
-
- private:
-  const std::shared_ptr<HttpClient> client_;
-  const std::string url_;
-  const HttpHeaders headers_;
-  const TokenFormat format_;
-};
-
-// A request of AWS' that says who we are, signed and not sent: Google sends it.
-class AwsToken : public SubjectTokenSource {
- public:
-  AwsToken(AwsContextPtr context, std::string url, std::string audience)
-      : metadata_(std::make_shared<AwsInstanceMetadata>(context)),
-        context_(std::move(context)),
-        source_(MakeDefaultAwsSource(context_, metadata_)),
-        url_(std::move(url)),
-        audience_(std::move(audience)) {}
-
-  Result<std::string> Fetch(const OpContext& ctx) override {
-    LANCEFS_ASSIGN_OR_RETURN(const AwsCredentials credentials, source_->Fetch(ctx));
-    LANCEFS_ASSIGN_OR_RETURN(const std::string region, Region(ctx));
-    std::string url = url_;
-    for (size_t at = 0; (at = url.find("{region}")) != std::string::npos;) url.replace(at, 8, region);
-    const std::string origin = UrlOrigin(url);
-    const std::string target = url.substr(origin.size());
-    const size_t question = target.find('?');
-    SigV4Request request;
-    request.method = "POST";
-    const std::string path = question == 0 || target.empty() ? "/" : target.substr(0, question);
-    request.path = path;
-    request.payload_hash = kEmptySha256;
-    for (std::string_view rest = question == std::string::npos ? "" : std::string_view(target).substr(question + 1);
-         !rest.empty();) {
-      const std::string_view pair = rest.substr(0, rest.find('&'));
-      const size_t equals = std::min(pair.find('='), pair.size());
-      LANCEFS_ASSIGN_OR_RETURN(std::string name, PercentDecode(pair.substr(0, equals)));
-      LANCEFS_ASSIGN_OR_RETURN(std::string value, PercentDecode(pair.substr(std::min(equals + 1, pair.size()))));
-      request.query.emplace_back(std::move(name), std::move(value));
-      rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
-    }
-    const std::string date = AmzDate(std::chrono::system_clock::now());
-    request.headers = {
-        {"host", origin.substr(origin.find("://") + 3)}, {"x-amz-date", date}, {"x-goog-cloud-target-resource", audience_}};
-    if (!credentials.session_token.empty()) request.headers.emplace_back("x-amz-security-token", credentials.session_token);
-    SigV4KeyCache keys;
-    request.headers.emplace_back("authorization", SigV4Authorization(request, credentials, date, region, "sts", &keys));
-    Json headers = Json::array();
-    for (const auto& [name, value] : request.headers) headers.push_back({{"key", name}, {"value", value}});
-    const Json signed_request = {{"url", url}, {"method", "POST"}, {"headers", headers}};
-    return PercentEncode(signed_request.dump(-1, ' ', false, Json::error_handler_t::replace));
-  }
-
- private:
-  Result<std::string> Region(const OpContext& ctx) const {
-    std::string region = context_->Variable("AWS_REGION");
-    if (region.empty()) region = context_->Variable("AWS_DEFAULT_REGION");
-    if (region.empty()) {
-      LANCEFS_ASSIGN_OR_RETURN(region, metadata_->Read("/latest/meta-data/placement/region", ctx));
-      region = TrimSpace(region);
-    }
-    if (!IsRegionName(region)) return Status::Unauthenticated("the AWS region is not known: set AWS_REGION");
-    return region;
-  }
-
-  const std::shared_ptr<AwsInstanceMetadata> metadata_;
-  const AwsContextPtr context_;
-  const AwsSourcePtr source_;
-  const std::string url_;
-  const std::string audience_;
-};
 
 struct ExternalAccount {
   std::string audience;
@@ -168,7 +23,7 @@ struct ExternalAccount {
   int64_t lifetime = 3600;
   std::string client_authorization;  // "" = none
   std::string user_project;          // of workforce pools
-  std::unique_ptr<SubjectTokenSource> subject;
+  SubjectTokenSourcePtr subject;
 };
 
 class ExternalAccountSource : public TokenSource {
@@ -212,57 +67,21 @@ class ExternalAccountSource : public TokenSource {
   const ExternalAccount account_;
 };
 
-Result<std::unique_ptr<SubjectTokenSource>> MakeUrlToken(const Json& source, std::string url, TokenFormat format,
-                                                         const std::string& where, const GoogleAuthOptions& options) {
-  if (!IsHttpUrl(url))
-    return Status::InvalidArgument(where + ": the credential source's url must start with http:// or https://");
-  HttpHeaders headers;
-  if (const auto it = source.find("headers"); it != source.end() && it->is_object()) {
-    for (const auto& [name, value] : it->items()) {
-      if (value.is_string()) headers.emplace_back(name, value.get<std::string>());
-    }
-  }
-  return std::unique_ptr<SubjectTokenSource>(
-      std::make_unique<UrlToken>(options.http, std::move(url), std::move(headers), std::move(format)));
-}
-
-Result<std::unique_ptr<SubjectTokenSource>> MakeSubjectToken(const Json& file, const std::string& audience,
-                                                             const std::string& where, const GoogleAuthOptions& options) {
-  const auto it = file.find("credential_source");
-  if (it == file.end() || !it->is_object()) return Status::InvalidArgument(where + ": 'credential_source' is missing or wrong");
-  if (const std::string id = OptionalText(*it, "environment_id"); !id.empty()) {
-    if (id != "aws1") return Status::NotSupported(where + ": the environment_id '" + id.substr(0, 50) + "' is not aws1");
-    LANCEFS_ASSIGN_OR_RETURN(std::string url, TextMember(*it, "regional_cred_verification_url", where));
-    if (!url.starts_with("https://")) {
-      return Status::InvalidArgument(where + ": 'regional_cred_verification_url' must start with https://");
-    }
-    AwsContextOptions aws;
-    aws.environment = options.environment;
-    aws.http = options.http;
-    return std::unique_ptr<SubjectTokenSource>(
-        std::make_unique<AwsToken>(std::make_shared<const AwsContext>(std::move(aws)), std::move(url), audience));
-  }
-  LANCEFS_ASSIGN_OR_RETURN(TokenFormat format, TokenFormat::Parse(*it, where));
-  if (std::string path = OptionalText(*it, "file"); !path.empty()) {
-    return std::unique_ptr<SubjectTokenSource>(std::make_unique<FileToken>(std::move(path), std::move(format)));
-  }
-  if (std::string url = OptionalText(*it, "url"); !url.empty()) {
-    return MakeUrlToken(*it, std::move(url), std::move(format), where, options);
-  }
-  if (it->contains("executable")) {
-    return Status::NotSupported(where + ": a credential source that is a program is not supported: file, url and aws1 are");
-  }
-  return Status::InvalidArgument(where + ": the credential source has neither file nor url nor environment_id");
-}
-
 }  // namespace
 
 Result<TokenSourcePtr> MakeExternalAccountSource(const Json& file, const std::string& where, const GoogleAuthOptions& options) {
   ExternalAccount account;
-  LANCEFS_ASSIGN_OR_RETURN(account.audience, TextMember(file, "audience", where));
-  LANCEFS_ASSIGN_OR_RETURN(account.subject_token_type, TextMember(file, "subject_token_type", where));
-  LANCEFS_ASSIGN_OR_RETURN(account.token_url, TextMember(file, "token_url", where));
-  account.impersonation_url = OptionalText(file, "service_account_impersonation_url");
+  const auto text = [&](const char* name, bool must_be) -> Result<std::string> {
+    std::string raw = OptionalText(file, name);
+    if (must_be) {
+      LANCEFS_ASSIGN_OR_RETURN(raw, TextMember(file, name, where));
+    }
+    return FillTemplate(raw, options.environment);
+  };
+  LANCEFS_ASSIGN_OR_RETURN(account.audience, text("audience", true));
+  LANCEFS_ASSIGN_OR_RETURN(account.subject_token_type, text("subject_token_type", true));
+  LANCEFS_ASSIGN_OR_RETURN(account.token_url, text("token_url", true));
+  LANCEFS_ASSIGN_OR_RETURN(account.impersonation_url, text("service_account_impersonation_url", false));
   for (const std::string& url : {account.token_url, account.impersonation_url}) {
     if (!url.empty() && !IsHttpUrl(url)) return Status::InvalidArgument(where + ": a URL must start with https:// or http://");
   }
@@ -279,7 +98,8 @@ Result<TokenSourcePtr> MakeExternalAccountSource(const Json& file, const std::st
   } else {
     account.user_project = OptionalText(file, "workforce_pool_user_project");
   }
-  LANCEFS_ASSIGN_OR_RETURN(account.subject, MakeSubjectToken(file, account.audience, where, options));
+  const SubjectTokenFor subject{account.audience, account.subject_token_type, account.impersonation_url, where};
+  LANCEFS_ASSIGN_OR_RETURN(account.subject, MakeSubjectToken(file, subject, options));
   return TokenSourcePtr(std::make_unique<ExternalAccountSource>(options.http, std::move(account)));
 }
 

@@ -273,9 +273,107 @@ TEST_F(GoogleAuth, WorkloadIdentity) {
   expected_subject = "subject-url";
   set();
   EXPECT_EQ(Text(), "impersonated");
-  account["credential_source"] = {{"executable", {{"command", "hush"}}}};
-  set();
-  ExpectError("a program is not supported");
+}
+
+TEST_F(GoogleAuth, WorkloadIdentityOfAProgram) {
+  std::string expected_subject = "subject-1";
+  LoopbackServer server([&](const Request& request, int) {
+    if (request.target == "/impersonate/robot@project:generateAccessToken") {
+      Answer answer;
+      answer.body =
+          Json({{"accessToken", "impersonated"}, {"expireTime", FormatTimestamp(system_clock::now() + seconds(600))}}).dump();
+      return answer;
+    }
+    EXPECT_EQ(FormOf(request.body).at("subject_token"), expected_subject);
+    return TokenAnswer("exchanged");
+  });
+  const std::string script = Write("my program",
+                                   "#!/bin/sh\n[ \"$1\" = 'an argument' ] || exit 3\n"
+                                   "env | grep ^GOOGLE_EXTERNAL_ACCOUNT | sort > \"$2/variables\"\ncat \"$2/answer\"\n");
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  auto answer = [&](const Json& more, const char* type = "urn:jwt") {
+    Json json = {{"version", 1}, {"success", true}, {"token_type", type}, {"id_token", "subject-1"}};
+    json.update(more);
+    Write("answer", json.dump());
+  };
+  Json account = External(server.url());
+  auto set = [&](const Json& program) {
+    account["credential_source"] = {{"executable", program}};
+    options_.application_credentials = Write("external.json", account.dump());
+  };
+  const Json program = {{"command", "'${HOME}/my program' 'an argument' ${HOME}"}, {"timeout_millis", 5000}};
+  set(program);
+  answer(Json::object());
+  ExpectError("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1");
+  options_.environment["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"] = "1";
+  EXPECT_EQ(Text(), "exchanged");
+  EXPECT_EQ(*ReadSmallFile(home_ / "variables"),
+            "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE=//iam/pool\nGOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=0\n"
+            "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE=urn:jwt\n");
+  answer({{"version", 2}});
+  ExpectError("version is not 1");
+  answer({{"success", false}, {"code", "401"}, {"message", "log in first"}});
+  ExpectError("has no token (401: log in first)");
+  answer(Json::object(), "urn:other");
+  ExpectError("token_type");
+  answer({{"expiration_time", 1000}});
+  ExpectError("the token has expired");
+  answer({{"id_token", ""}});
+  ExpectError("holds no token");
+  Write("answer", "hush");
+  ExpectError("no JSON object");
+  set({{"command", "'${HOME}/my program' hush"}});
+  ExpectError("ended with status 3");
+  set({{"command", "/no/such/program hush"}});
+  ExpectError("cannot run '/no/such/program'");
+  set({{"command", "sleep 10"}, {"timeout_millis", 100}});
+  ExpectError("did not end within");
+  set({{"command", "x"}, {"timeout_millis", 0}});
+  ExpectError("'timeout_millis' must be");
+  set({{"command", "x '"}});
+  ExpectError("a quote is not closed");
+  set({{"command", "${NO_SUCH_VARIABLE}"}});
+  ExpectError("'NO_SUCH_VARIABLE'");
+  // Where it keeps its answers, it runs only when they are old.
+  account["service_account_impersonation_url"] = server.url() + "/impersonate/robot@project:generateAccessToken";
+  Json with_file = program;
+  with_file["output_file"] = "${HOME}/kept";
+  set(with_file);
+  answer(Json::object());
+  ExpectError("no expiration_time");
+  answer({{"expiration_time", 99999999999}});
+  EXPECT_EQ(Text(), "impersonated");
+  const std::string variables = *ReadSmallFile(home_ / "variables");
+  EXPECT_NE(variables.find("IMPERSONATED_EMAIL=robot@project\n"), std::string::npos) << variables;
+  EXPECT_NE(variables.find("OUTPUT_FILE=" + home_.string() + "/kept\n"), std::string::npos) << variables;
+  std::filesystem::rename(home_ / "answer", home_ / "kept");
+  EXPECT_EQ(Text(), "impersonated") << "without the program, which has no answer now";
+  std::filesystem::rename(home_ / "kept", home_ / "answer");
+  Write("kept", R"({"version":1,"success":true,"token_type":"urn:jwt","id_token":"old","expiration_time":1000})");
+  EXPECT_EQ(Text(), "impersonated") << "the kept one is too old";
+}
+
+TEST_F(GoogleAuth, SamlFromAProgramAndVariablesInAFile) {
+  LoopbackServer server([&](const Request& request, int) {
+    const auto form = FormOf(request.body);
+    EXPECT_EQ(form.at("audience"), "//iam/from the environment");
+    EXPECT_EQ(form.at("subject_token"), "saml");
+    return TokenAnswer("exchanged");
+  });
+  constexpr const char* kSaml = "urn:ietf:params:oauth:token-type:saml2";
+  Write("answer", Json({{"version", 1}, {"success", true}, {"token_type", kSaml}, {"saml_response", "saml"}}).dump());
+  options_.environment["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"] = "1";
+  options_.environment["POOL"] = "from the environment";
+  options_.environment["PLACE"] = server.url();
+  Json account = External("${PLACE}");
+  account["audience"] = "//iam/${POOL}";
+  account["subject_token_type"] = kSaml;
+  account["credential_source"] = {{"executable", {{"command", "cat ${HOME}/answer"}}}};
+  options_.application_credentials = Write("external.json", account.dump());
+  EXPECT_EQ(Text(), "exchanged");
+  account["audience"] = "//iam/${POOL";
+  options_.application_credentials = Write("external.json", account.dump());
+  ExpectError("without '}'");
 }
 
 TEST_F(GoogleAuth, WorkloadIdentityOfAws) {

@@ -164,6 +164,11 @@ class Source:
         self.external({"url": self.bucket.base_url + "/subject", "headers": {"X-Subject": "please"},
                        "format": {"type": "json", "subject_token_field_name": "value"}})
 
+    def external_program(self):
+        answer = {"version": 1, "success": True, "token_type": JWT, "id_token": "subject-ok"}
+        self.environment["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"] = "1"
+        self.external({"executable": {"command": f"cat '{self.write('my answer', answer)}'"}})
+
     def external_aws(self):
         self.environment.update(AWS_ACCESS_KEY_ID="LANCEFSTEST", AWS_SECRET_ACCESS_KEY="hush-hush", AWS_REGION="eu-west-1")
         url = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
@@ -179,7 +184,8 @@ class Source:
 
 
 SIGNED_BY_US = ["service_account", "key", "application_default", "application_named"]
-HANDED_OUT = ["user", "metadata", "external_file", "external_url", "external_aws", "external_impersonating", "impersonated"]
+HANDED_OUT = ["user", "metadata", "external_file", "external_url", "external_program", "external_aws", "external_impersonating",
+              "impersonated"]
 
 
 def cat(uri, environment):
@@ -228,7 +234,7 @@ PYLANCE = "import lance, sys; print(lance.dataset(sys.argv[1]).count_rows())"
 
 
 def test_pylance_signs_in_the_same_way(server, google, uri, tmp_path):
-    """The same environment serves both. Impersonation leads to Google's own addresses in pylance, and to no proxy with a CA of tests."""
+    """The same environment serves both (but pylance runs no programs, and asks Google's own addresses alone to impersonate)."""
     names = SIGNED_BY_US + ["metadata", "external_file", "external_url", "external_aws"]
 
     def run(name):
