@@ -266,9 +266,13 @@ TEST(Registry, OpensStoresByUri) {
   const Status signed_url = OpenStore("az://box/a?sv=1&sig=hush", azure).status();
   EXPECT_EQ(signed_url.code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(signed_url.message().find("hush"), std::string::npos) << signed_url.ToString();
-  const Status unsupported = OpenStore("gs://bucket/a").status();
-  EXPECT_EQ(unsupported.code(), StatusCode::kNotSupported);
-  EXPECT_NE(unsupported.message().find("gs"), std::string::npos) << unsupported.ToString();
+  const auto gcs = OpenStore("gs://bucket/a%20b", {{"google_bearer_token", "hush"}});
+  ASSERT_TRUE(gcs.ok()) << gcs.status().ToString();
+  EXPECT_EQ((*gcs).path, "a b");
+  EXPECT_EQ((*gcs).store->name(), "gs://bucket");
+  const Status unknown = OpenStore("oss://bucket/a").status();
+  EXPECT_EQ(unknown.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(unknown.message().find("oss"), std::string::npos) << unknown.ToString();
   EXPECT_EQ(OpenStore("ftp://x/y").status().code(), StatusCode::kInvalidArgument);
 }
 
