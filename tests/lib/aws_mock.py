@@ -5,12 +5,9 @@ The credentials come from MinIO's own STS, which therefore checks signatures and
 import datetime
 import hashlib
 import hmac
-import http.client
-import http.server
 import json
 import random
 import re
-import ssl
 import threading
 import time
 import urllib.parse
@@ -19,8 +16,8 @@ import xml.etree.ElementTree
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
+from loopback import LoopbackServer, forward, read_body, send
 
-HOP_HEADERS = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 WEB_TOKEN = "web-identity-token"
 POD_TOKEN = "pod-identity-token"
 ROLE = "test-role"
@@ -49,13 +46,14 @@ class Issued:
         self.ends = ends
 
 
-class AwsMock:
+class AwsMock(LoopbackServer):
     """with AwsMock(place.storage_options) as mock: S3 and all else are at mock.endpoint.
 
     Credentials live `life` seconds and say so, unless `claimed` (seconds) is what they say. `throttle` seconds pass for each GET of data, one
     after the other. `issued` lists what was handed out: (source, access key); `refused` the S3 requests that came with expired ones."""
 
     def __init__(self, storage_options, certificate=None, express_buckets=None):
+        super().__init__(certificate)
         self.root = (storage_options["aws_access_key_id"], storage_options["aws_secret_access_key"])
         self.region = storage_options["aws_region"]
         self.express_buckets = express_buckets or {}  # directory bucket -> the bucket that it stands for
@@ -67,43 +65,6 @@ class AwsMock:
         self.missing_buckets = set()
         self._known, self._sessions = {}, set()
         self._lock, self._throttled = threading.Lock(), threading.Lock()
-        mock = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def handle_any(self):
-                mock._serve(self)
-
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, *_):  # a client that went away
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-
     def count(self, source):
         with self._lock:
             return sum(1 for name, _ in self.issued if name == source)
@@ -129,51 +90,27 @@ class AwsMock:
         return datetime.datetime.fromtimestamp(time.time() + (self.life if self.claimed is None else self.claimed), datetime.timezone.utc)
 
     def _forward(self, method, path, headers, body):
-        server = http.client.HTTPConnection(self.upstream, timeout=60)
-        try:
-            server.putrequest(method, path, skip_host="Host" in headers or "host" in headers, skip_accept_encoding=True)
-            for name, value in headers.items():
-                if name.lower() not in HOP_HEADERS | {"content-length"}:
-                    server.putheader(name, value)
-            if body or method in ("PUT", "POST"):
-                server.putheader("Content-Length", str(len(body)))
-            server.endheaders(body or None)
-            answer = server.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
-        finally:
-            server.close()
+        answer, data = forward(self.upstream, method, path, headers, body)
+        return answer.status, answer.getheaders(), data
 
     # ---- Requests
 
-    def _serve(self, handler):
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+    def serve(self, handler):
+        body = read_body(handler)
         path = handler.path.partition("?")[0]
         with self._lock:
             self.requests.append((handler.command, handler.headers.get("Host", ""), handler.path))
         if handler.command == "HEAD" and "Authorization" not in handler.headers and path.count("/") <= 1:
             # The region of a bucket: named in the refusal of who has no credentials.
             missing = handler.headers.get("Host", "").partition(".")[0] in self.missing_buckets
-            return self._answer(handler, 404 if missing else 403, b"", [("x-amz-bucket-region", self.region)])
+            return send(handler, 404 if missing else 403, b"", [("x-amz-bucket-region", self.region)])
         for pattern, serve in self.ENDPOINTS:
             if re.fullmatch(pattern, f"{handler.command} {path}"):
                 return serve(self, handler, body)
         return self._s3(handler, body)
 
-    @staticmethod
-    def _answer(handler, status, body, headers=()):
-        handler.send_response_only(status)
-        for name, value in headers:
-            if name.lower() not in HOP_HEADERS | {"content-length"}:
-                handler.send_header(name, value)
-        length = dict((n.lower(), v) for n, v in headers).get("content-length") if handler.command == "HEAD" else None
-        handler.send_header("Content-Length", length or str(len(body)))
-        handler.end_headers()
-        if handler.command != "HEAD":
-            handler.wfile.write(body)
-            handler.wfile.flush()
-
     def _json(self, handler, value, status=200):
-        self._answer(handler, status, json.dumps(value).encode(), [("Content-Type", "application/json")])
+        send(handler, status, json.dumps(value).encode(), [("Content-Type", "application/json")])
 
     def credentials_json(self, source):
         issued = self.issue(source)
@@ -182,23 +119,23 @@ class AwsMock:
 
     def _instance_token(self, handler, _):
         if not handler.headers.get("x-aws-ec2-metadata-token-ttl-seconds"):
-            return self._answer(handler, 400, b"")
+            return send(handler, 400, b"")
         self._sessions.add(f"session-{len(self._sessions)}")
-        self._answer(handler, 200, f"session-{len(self._sessions) - 1}".encode(), [("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")])
+        send(handler, 200, f"session-{len(self._sessions) - 1}".encode(), [("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")])
 
     def _instance(self, handler, _):
         if handler.headers.get("x-aws-ec2-metadata-token") not in self._sessions:
-            return self._answer(handler, 401, b"")
+            return send(handler, 401, b"")
         rest = urllib.parse.unquote(handler.path).removeprefix("/latest/meta-data/")
         if rest == "iam/security-credentials/":
-            return self._answer(handler, 200, ROLE.encode())
+            return send(handler, 200, ROLE.encode())
         if rest == f"iam/security-credentials/{ROLE}":
             return self._json(handler, {"Code": "Success", "Type": "AWS-HMAC", **self.credentials_json("instance")})
-        self._answer(handler, 404, b"")
+        send(handler, 404, b"")
 
     def _container(self, handler, _):
         if handler.headers.get("Authorization") != POD_TOKEN:
-            return self._answer(handler, 401, b"")
+            return send(handler, 401, b"")
         self._json(handler, self.credentials_json("container"))
 
     def _sso(self, handler, _):
@@ -222,13 +159,13 @@ class AwsMock:
         if action == "AssumeRole":  # MinIO checks the signature
             status, headers, answer = self._forward("POST", handler.path, dict(handler.headers.items()), body)
             if status != 200:
-                return self._answer(handler, status, answer, headers)
+                return send(handler, status, answer, headers)
             issued = self._keep("assume-role", status, answer)
         elif form.get("WebIdentityToken") == WEB_TOKEN and form.get("RoleArn", "").startswith("arn:") and form.get("RoleSessionName"):
             issued = self.issue("web-identity")
         else:
-            return self._answer(handler, 400, f"<ErrorResponse>{ERROR.format('InvalidIdentityToken', 'no')}</ErrorResponse>".encode())
-        self._answer(handler, 200, (
+            return send(handler, 400, f"<ErrorResponse>{ERROR.format('InvalidIdentityToken', 'no')}</ErrorResponse>".encode())
+        send(handler, 200, (
             f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>'
             f"<AccessKeyId>{issued.access_key}</AccessKeyId><SecretAccessKey>{issued.secret_key}</SecretAccessKey>"
             f"<SessionToken>{issued.token}</SessionToken><Expiration>{self._expiration():%Y-%m-%dT%H:%M:%SZ}</Expiration>"
@@ -242,20 +179,20 @@ class AwsMock:
         if issued is not None and time.time() > issued.ends:
             with self._lock:
                 self.refused.append(issued.access_key)
-            return self._answer(handler, 400, ERROR.format("ExpiredToken", "The provided token has expired.").encode(),
+            return send(handler, 400, ERROR.format("ExpiredToken", "The provided token has expired.").encode(),
                                 [("Content-Type", "application/xml")])
         if self.throttle and handler.command == "GET" and "/data/" in handler.path:
             with self._throttled:
                 time.sleep(self.throttle)
         status, headers, answer = self._forward(handler.command, handler.path, dict(handler.headers.items()), body)
-        return self._answer(handler, status, answer, headers)
+        return send(handler, status, answer, headers)
 
     # ---- S3 Express: sessions, listings in no order
 
     def _refuse(self, handler, status, code):
         with self._lock:
             self.bad_requests.append((code, handler.command, handler.path))
-        self._answer(handler, status, ERROR.format(code, code).encode(), [("Content-Type", "application/xml")])
+        send(handler, status, ERROR.format(code, code).encode(), [("Content-Type", "application/xml")])
 
     def _express(self, handler, body):
         bucket = handler.headers["Host"].partition(".")[0]
@@ -270,7 +207,7 @@ class AwsMock:
             name = f"EXPRESS{len(self.sessions)}"
             self.sessions[name] = Issued([name, f"secret-{name}", token], time.time() + self.session_life)
             ends = datetime.datetime.fromtimestamp(self.sessions[name].ends, datetime.timezone.utc)
-            return self._answer(handler, 200, (
+            return send(handler, 200, (
                 '<CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials>'
                 f"<SessionToken>{token}</SessionToken><SecretAccessKey>secret-{name}</SecretAccessKey><AccessKeyId>{name}</AccessKeyId>"
                 f"<Expiration>{ends:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials></CreateSessionResult>").encode())
@@ -290,7 +227,7 @@ class AwsMock:
         status, headers, answer = self._as_root(handler, f"/{self.express_buckets[bucket]}{handler.path}", body)
         if handler.command == "GET" and "list-type" in query and status == 200:
             answer = self._shuffled(answer)
-        self._answer(handler, status, answer, headers)
+        send(handler, status, answer, headers)
 
     def _as_root(self, handler, path, body):
         keep = {"range", "if-none-match", "if-match", "content-type"}

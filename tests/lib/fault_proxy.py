@@ -4,6 +4,7 @@ import random
 import threading
 import time
 
+from loopback import read_body, send, send_head
 from s3_proxy import S3Proxy
 
 FAULTS = ["delay", "reset_before", "lost_reply", "status_500", "status_503", "status_429", "truncated", "wrong_length", "trickle", "stale_listing"]
@@ -37,7 +38,7 @@ class FaultProxy(S3Proxy):
                 self.done[fault] += 1
             return fault, where
 
-    def _serve(self, handler):
+    def serve(self, handler):
         fault, where = self._draw()
         handler.fault = (fault, where)
         if fault == "reset_before":
@@ -50,16 +51,12 @@ class FaultProxy(S3Proxy):
         if fault == "delay":
             self.done[fault] += 1
             time.sleep(0.4 * where)
-        super()._serve(handler)
+        super().serve(handler)
 
     def _refuse(self, handler, status):
-        handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        read_body(handler)
         code = {500: "InternalError", 503: "SlowDown", 429: "TooManyRequests"}[status]
-        text = b"" if handler.command == "HEAD" else f"<Error><Code>{code}</Code><Message>by the test</Message></Error>".encode()
-        handler.send_response_only(status)
-        handler.send_header("Content-Length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text)
+        send(handler, status, f"<Error><Code>{code}</Code><Message>by the test</Message></Error>".encode())
 
     def _send(self, handler, request, answer, data):
         fault, where = handler.fault
@@ -69,11 +66,7 @@ class FaultProxy(S3Proxy):
             self._listings[handler.path] = data
             if fault == "stale_listing" and before is not None and len(before) <= len(data):
                 self.done[fault] += 1
-                handler.send_response_only(answer.status)
-                handler.send_header("Content-Type", "application/xml")
-                handler.send_header("Content-Length", str(len(before)))
-                handler.end_headers()
-                handler.wfile.write(before)
+                send(handler, answer.status, before, [("Content-Type", "application/xml")])
                 return
         body_of_read = handler.command == "GET" and len(data) > 1 and answer.status in (200, 206)
         if fault == "lost_reply":
@@ -81,23 +74,18 @@ class FaultProxy(S3Proxy):
             handler.close_connection = True
         elif fault == "truncated" and body_of_read:
             self.done[fault] += 1
-            self._send_head(handler, answer, data)
+            send_head(handler, answer.status, len(data), answer.getheaders())
             handler.wfile.write(data[:int(len(data) * where)])
             handler.wfile.flush()
             handler.close_connection = True
         elif fault == "wrong_length" and body_of_read and answer.status == 206:
             self.done[fault] += 1
             cut = data[:int(len(data) * where)]
-            handler.send_response_only(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() in ("etag", "last-modified", "content-range"):
-                    handler.send_header(name, value)
-            handler.send_header("Content-Length", str(len(cut)))
-            handler.end_headers()
-            handler.wfile.write(cut)
+            kept = ("etag", "last-modified", "content-range")
+            send(handler, answer.status, cut, [(name, value) for name, value in answer.getheaders() if name.lower() in kept])
         elif fault == "trickle" and body_of_read:
             self.done[fault] += 1
-            self._send_head(handler, answer, data)
+            send_head(handler, answer.status, len(data), answer.getheaders())
             step = max(1, len(data) // 20)
             for at in range(0, len(data), step):
                 handler.wfile.write(data[at:at + step])
