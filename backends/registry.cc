@@ -37,13 +37,13 @@ std::shared_ptr<ObjectStore> SharedMemoryStore(const std::string& name) {
 }
 
 Result<OpenedStore> OpenS3(const Uri& uri, const StorageOptions& options) {
-  if (!uri.query.empty()) return Status::InvalidArgument("an s3:// URI has no query: '" + uri.ToString() + "'");
+  if (!uri.query.empty()) return Status::InvalidArgument("an s3:// URI has no query");
   LANCEFS_ASSIGN_OR_RETURN(S3Options parsed, ParseS3Options(uri.authority, options, ProcessEnvironment()));
   return OpenedStore{MakeS3Store(std::move(parsed)), uri.path, uri.ToString()};
 }
 
 Result<OpenedStore> OpenGcs(const Uri& uri, const StorageOptions& options) {
-  if (!uri.query.empty()) return Status::InvalidArgument("a gs:// URI has no query: '" + uri.ToString() + "'");
+  if (!uri.query.empty()) return Status::InvalidArgument("a gs:// URI has no query");
   LANCEFS_ASSIGN_OR_RETURN(GcsOptions parsed, ParseGcsOptions(uri.authority, options, ProcessEnvironment()));
   return OpenedStore{MakeGcsStore(std::move(parsed)), uri.path, uri.ToString()};
 }

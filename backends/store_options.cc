@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
+
+#include "backends/option_catalog.h"
 
 namespace lancefs {
 namespace {
@@ -55,7 +58,7 @@ std::optional<std::string> OptionReader::FindOption(std::string_view canonical,
   const std::string* best = nullptr;
   int best_rank = 3;
   for (const auto& [spelling, value] : options_) {  // sorted: the first of a rank is the smallest
-    const std::string lower = Lower(spelling);
+    const std::string lower = NormalOptionKey(spelling);
     int rank = 3;
     if (spelling == canonical) {
       rank = 0;
@@ -88,6 +91,9 @@ std::optional<std::string> OptionReader::Get(std::string_view canonical, const s
 std::optional<std::string> OptionReader::GetClient(std::string_view name) const {
   const std::string prefixed = prefix_ + std::string(name);
   if (auto option = FindOption(name, {prefixed})) return option;
+  if (prefix_ == "azure_" && name == "allow_http") {
+    if (auto option = Get("azure_storage_allow_http", {"azure_storage_use_http"})) return option;
+  }
   // The prefixed name is the more specific one.
   if (const std::string* value = FindEnvironment(Upper(prefixed))) return *value;
   if (const std::string* value = FindEnvironment(Upper(name))) return *value;
@@ -95,7 +101,7 @@ std::optional<std::string> OptionReader::GetClient(std::string_view name) const 
 }
 
 std::optional<std::string> OptionReader::GetLance(std::string_view name) const {
-  if (const auto it = options_.find(std::string(name)); it != options_.end()) return it->second;
+  if (auto option = FindOption(name, {})) return option;
   if (const std::string* value = FindEnvironment(Upper(name))) return *value;
   return std::nullopt;
 }
@@ -103,7 +109,7 @@ std::optional<std::string> OptionReader::GetLance(std::string_view name) const {
 HttpHeaders OptionReader::DefaultHeaders() const {
   HttpHeaders headers;
   for (const auto& [key, value] : options_) {
-    if (key.starts_with("headers.") && key.size() > 8) headers.emplace_back(key.substr(8), value);
+    if (NormalOptionKey(key).starts_with("headers.") && key.size() > 8) headers.emplace_back(key.substr(8), value);
   }
   return headers;
 }
@@ -184,13 +190,94 @@ class ClientFields {
   Status status_;
 };
 
-// Trusted roots come from where the AWS tools and OpenSSL look for them.
-void SetCertificates(const OptionReader& reader, HttpConfig* http) {
-  for (const char* name : {"SSL_CERT_FILE", "AWS_CA_BUNDLE"}) {
-    if (const std::string* value = reader.FindEnvironment(name); value != nullptr && !value->empty()) http->ca_file = *value;
+// Trusted roots come from where OpenSSL and the AWS tools (AWS_CA_BUNDLE) look for them, or from the option.
+void TakeCertificates(const OptionReader& reader, HttpConfig* http) {
+  if (const std::string* value = reader.FindEnvironment("SSL_CERT_FILE"); value != nullptr) http->ca_file = *value;
+  if (const std::string* value = reader.FindEnvironment("SSL_CERT_DIR"); value != nullptr) http->ca_path = *value;
+  if (const auto bundle = reader.GetClient("ca_bundle"); bundle && !bundle->empty()) {
+    http->ca_file = *bundle;
+    http->ca_path.clear();
   }
-  if (const std::string* value = reader.FindEnvironment("SSL_CERT_DIR"); value != nullptr && !value->empty())
-    http->ca_path = *value;
+}
+
+// An error that would name the URL comes from nobody but us, so that no password is shown.
+Status CheckProxyUrl(std::string_view url) {
+  const Status bad = Status::InvalidArgument(
+      "the option 'proxy_url' must be a URL such as http://host:3128, https://host:443 or socks5://user:password@host:1080");
+  const size_t scheme_end = url.find("://");
+  if (scheme_end != std::string_view::npos) {
+    const std::string scheme = Lower(url.substr(0, scheme_end));
+    constexpr std::array<std::string_view, 6> kSchemes = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+    if (std::find(kSchemes.begin(), kSchemes.end(), scheme) == kSchemes.end()) return bad;
+    url.remove_prefix(scheme_end + 3);
+  }
+  const size_t at = url.rfind('@');
+  const std::string_view host = at == std::string_view::npos ? url : url.substr(at + 1);
+  const bool odd = std::any_of(url.begin(), url.end(), [](unsigned char c) { return c <= ' ' || c >= 0x7f; });
+  if (odd || host.empty() || host.front() == ':' || host.front() == '/') return bad;
+  const size_t colon = host.front() == '[' ? host.find("]:") : host.find(':');
+  if (colon == std::string_view::npos) return Status::OK();
+  std::string_view port = host.substr(host.find(':', colon) + 1);
+  if (port.ends_with('/')) port.remove_suffix(1);
+  const bool digits =
+      !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c); });
+  return digits ? Status::OK() : bad;
+}
+
+// PEM in one line has "\n" written out.
+Result<std::string> ParsePem(std::string_view key, std::string_view value) {
+  std::string pem(value);
+  for (size_t at = 0; (at = pem.find("\\n", at)) != std::string::npos; ++at) pem.replace(at, 2, 1, '\n');
+  if (!pem.empty() && pem.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+    return Status::InvalidArgument("the option '" + std::string(key) +
+                                   "' must be the text of a PEM certificate (with \\n for line ends), not a file's name");
+  }
+  return pem;
+}
+
+// Without `proxy_url` the variables that all programs know; the lower-case ones are the older and win.
+void TakeEnvironmentProxies(const OptionReader& reader, HttpConfig* http) {
+  auto first = [&reader](std::initializer_list<const char*> names) -> std::string {
+    for (const char* name : names) {
+      if (const std::string* value = reader.FindEnvironment(name); value != nullptr && !value->empty()) return *value;
+    }
+    return "";
+  };
+  http->http_proxy = first({"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"});
+  http->https_proxy = first({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+  http->no_proxy = first({"no_proxy", "NO_PROXY"});
+}
+
+Status TakeProxy(const OptionReader& reader, ClientFields* fields, HttpConfig* http) {
+  TakeEnvironmentProxies(reader, http);
+  fields->Text("proxy_url", &http->proxy_url);
+  fields->Take("proxy_ca_certificate", &http->proxy_ca_certificate, ParsePem);
+  fields->Text("proxy_excludes", &http->proxy_excludes);
+  for (const std::string* url : {&http->proxy_url, &http->http_proxy, &http->https_proxy}) {
+    if (!url->empty()) LANCEFS_RETURN_NOT_OK(CheckProxyUrl(*url));
+  }
+  return Status::OK();
+}
+
+// What tunes HTTP/2; the checks are those of the reference.
+Status TakeHttp2(ClientFields* fields, HttpConfig* http) {
+  fields->Bool("http1_only", &http->http1_only);
+  fields->Bool("http2_only", &http->http2_only);
+  if (http->http2_only) http->http1_only = false;
+  std::chrono::milliseconds interval{0};
+  std::chrono::milliseconds timeout{0};
+  fields->Duration("http2_keep_alive_interval", &interval);
+  fields->Duration("http2_keep_alive_timeout", &timeout);
+  if (!http->http1_only) {
+    http->http2_keep_alive_interval = interval;
+    http->http2_keep_alive_timeout = timeout;
+  }
+  bool while_idle = false;  // TCP probes idle connections in any case
+  fields->Bool("http2_keep_alive_while_idle", &while_idle);
+  uint64_t frame = 16384;  // libcurl's own
+  fields->Take("http2_max_frame_size", &frame, ParseCount);
+  if (frame >= 16384 && frame < (1 << 24)) return Status::OK();
+  return Status::InvalidArgument("the option 'http2_max_frame_size' must be a number from 16384 to 16777215");
 }
 
 }  // namespace
@@ -263,19 +350,17 @@ Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
   // Without a `timeout` of their own, requests may take as long as bytes flow: many parallel ones
   // on a slow line would never end within any fixed time.
   fields.Duration("timeout", &http.timeout);
-  fields.Duration("read_timeout", &http.stall_timeout);
+  fields.Duration("read_timeout", &http.read_timeout);
+  if (http.read_timeout.count() > 0) http.stall_timeout = std::chrono::milliseconds(0);
   fields.Duration("pool_idle_timeout", &http.pool_idle_timeout);
-  fields.Bool("http1_only", &http.http1_only);
-  fields.Bool("http2_only", &http.http2_only);
-  fields.Text("proxy_url", &http.proxy_url);
-  fields.Text("proxy_ca_certificate", &http.proxy_ca_certificate);
-  fields.Text("proxy_excludes", &http.proxy_excludes);
+  uint64_t max_idle = SIZE_MAX;
+  fields.Take("pool_max_idle_per_host", &max_idle, ParseCount);
+  http.max_idle_per_host = max_idle;
+  LANCEFS_RETURN_NOT_OK(TakeHttp2(&fields, &http));
+  LANCEFS_RETURN_NOT_OK(TakeProxy(reader, &fields, &http));
   fields.Text("user_agent", &http.user_agent);
   fields.Text("default_content_type", &options.default_content_type);
   fields.Bool("randomize_addresses", &http.randomize_addresses);
-  uint64_t max_idle = 1;
-  fields.Take("pool_max_idle_per_host", &max_idle, ParseCount);
-  http.keep_idle_connections = max_idle > 0;
   if (const std::string* value = reader.FindEnvironment("OBJECT_STORE_CLIENT_MAX_RETRIES")) {
     LANCEFS_ASSIGN_OR_RETURN(const uint64_t count, ParseCount("OBJECT_STORE_CLIENT_MAX_RETRIES", *value));
     options.retry.max_retries = static_cast<int>(std::min<uint64_t>(count, 1000));
@@ -291,7 +376,7 @@ Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
   options.retry.total = std::chrono::seconds(std::min<uint64_t>(retry_seconds, 1000000));
   LANCEFS_RETURN_NOT_OK(fields.status());
   LANCEFS_ASSIGN_OR_RETURN(options.aimd, ParseAimdOptions(reader));
-  SetCertificates(reader, &http);
+  TakeCertificates(reader, &http);
   SetTestHosts(reader, &http);
   for (auto& [name, value] : reader.DefaultHeaders()) options.default_headers.emplace_back(Lower(name), value);
   return options;

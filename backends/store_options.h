@@ -37,7 +37,7 @@ class OptionReader {
   std::optional<std::string> Get(std::string_view canonical, const std::vector<std::string_view>& aliases) const;
   // A client option; also accepted with the cloud's prefix.
   std::optional<std::string> GetClient(std::string_view name) const;
-  // An option of Lance's own, in lower case only ("lance_aimd_initial_rate"); from the environment in upper case.
+  // An option of Lance's own ("lance_aimd_initial_rate"); from the environment in upper case.
   std::optional<std::string> GetLance(std::string_view name) const;
   // "headers.<name>" options with the names as given.
   HttpHeaders DefaultHeaders() const;

@@ -25,19 +25,21 @@ struct GlobalOptions {
 };
 
 // A dataset at `uri`; base paths in its manifest are opened with the same storage options.
-Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& uri, const StorageOptions& storage, const OpenOptions& open,
+Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& uri, const ParsedOptions& parsed, const OpenOptions& open,
                                                    const OpContext& ctx);
 
 struct AppendArguments {
   std::string uri;
-  std::vector<std::string> files;
-  std::string format;  // a suffix such as "csv" for names that have none
+  std::vector<std::string> files;  // also "-", pipes and other datasets
+  std::string path;                // of another dataset's tree: what of it is taken
+  std::string format;              // a suffix such as "csv" for names that have none
 };
 Status RunAppend(const GlobalOptions& global, const AppendArguments& arguments, const OpContext& ctx);
 
 struct CreateArguments {
   std::string uri;
   std::string file;
+  std::string path;  // as in AppendArguments
   std::string format;
   std::string data_version = "2.2";
 };
@@ -64,6 +66,8 @@ struct TreeArguments {
 Status RunInfo(const GlobalOptions& global, const TreeArguments& arguments, const OpContext& ctx);
 Status RunLs(const GlobalOptions& global, const TreeArguments& arguments, const OpContext& ctx);
 Status RunCat(const GlobalOptions& global, const TreeArguments& arguments, const OpContext& ctx);
+// Writes a file of a dataset's tree to `fd`.
+Status CopyTreeFile(const GlobalOptions& global, const TreeArguments& arguments, int fd, const OpContext& ctx);
 
 struct MountArguments {
   std::string uri;

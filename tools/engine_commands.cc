@@ -7,31 +7,36 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
 #include "base/uri.h"
 #include "engine/format/describe_file.h"
 #include "engine/scan/verify.h"
 #include "engine/write/append_file.h"
 #include "tools/cache_options.h"
 #include "tools/commands.h"
+#include "tools/private_memory.h"
+#include "tools/row_source.h"
 
 namespace lancefs {
 namespace {
 
-std::string BaseName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-Result<RowFileFormat> FormatOf(const std::string& file, const std::string& format) {
-  if (!format.empty()) return DetectRowFormat("rows." + format, file);
-  return DetectRowFormat(BaseName(file), file);
+Result<RowFileFormat> FormatOf(const RowSource& source, const std::string& format) {
+  return DetectRowFormat(format.empty() ? source.name() : "rows." + format, source.file());
 }
 
 Status WithPlace(const Status& status, const std::string& file) { return status.WithContext(file); }
 
-Result<StorageOptions> StorageOf(const GlobalOptions& global) {
-  LANCEFS_ASSIGN_OR_RETURN(ParsedOptions parsed,
-                           MergeOptions(global.mount_options, global.storage_options, global.options_file, CacheKeys()));
-  LANCEFS_ASSIGN_OR_RETURN(const CacheOptions cache, MakeCacheOptions(parsed.own));
+Result<ParsedOptions> OptionsOf(const GlobalOptions& global) {
+  LANCEFS_ASSIGN_OR_RETURN(ParsedOptions parsed, MergeOptions(global.mount_options, global.storage_options, global.options_file));
+  if (const auto dumps = parsed.own().find("core-dumps"); dumps != parsed.own().end())
+    LANCEFS_RETURN_NOT_OK(TakeCoreDumps(dumps->second));
+  if (const auto level = parsed.own().find("log-level"); level != parsed.own().end() && global.log_level.empty())
+    LANCEFS_RETURN_NOT_OK(SetLogLevel(level->second));
+  LANCEFS_ASSIGN_OR_RETURN(const CacheOptions cache, MakeCacheOptions(parsed.own()));
   ApplyCacheOptions(cache);
-  return parsed.storage;
+  PrintUnknownOptions(parsed);
+  if (!global.log_file.empty()) LogUnknownOptions(parsed);
+  return parsed;
 }
 
 void PrintCommit(const GlobalOptions& global, const std::string& file, const CommitResult& result) {
@@ -46,29 +51,28 @@ void PrintCommit(const GlobalOptions& global, const std::string& file, const Com
 
 }  // namespace
 
-Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& uri, const StorageOptions& storage, const OpenOptions& open,
+Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& uri, const ParsedOptions& parsed, const OpenOptions& open,
                                                    const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, storage));
+  LANCEFS_RETURN_NOT_OK(RefuseSecretUri(uri));
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, parsed.StorageFor(uri)));
   OpenOptions options = open;
-  options.resolve_base = [storage](const std::string& base_uri) -> Result<ResolvedBase> {
-    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, storage));
+  options.resolve_base = [parsed, uri](const std::string& base_uri) -> Result<ResolvedBase> {
+    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, parsed.StorageForBase(uri, base_uri, std::nullopt)));
     return ResolvedBase{base.store, base.path};
   };
   return Dataset::Open(opened.store, opened.path, options, ctx);
 }
 
 Status RunAppend(const GlobalOptions& global, const AppendArguments& arguments, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(const StorageOptions storage, StorageOf(global));
-  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenDataset(arguments.uri, storage, OpenOptions(), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const ParsedOptions parsed, OptionsOf(global));
+  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenDataset(arguments.uri, parsed, OpenOptions(), ctx));
   for (const std::string& file : arguments.files) {
-    std::error_code error_code;
-    if (std::filesystem::is_regular_file(file, error_code) && std::filesystem::file_size(file, error_code) == 0) {
-      return Status::InvalidArgument(file + " is empty (0 bytes)");
-    }
-    Result<RowFileFormat> format = FormatOf(file, arguments.format);
+    const Result<RowSource> source = RowSource::Open(global, file, arguments.path, ctx);
+    if (!source.ok()) return source.status();
+    Result<RowFileFormat> format = FormatOf(*source, arguments.format);
     if (!format.ok()) return WithPlace(format.status(), file);
     std::optional<RowError> error;
-    Result<CommitResult> result = AppendFile(dataset, file, *format, WriteOptions(), &error, ctx);
+    Result<CommitResult> result = AppendFile(dataset, source->file(), *format, WriteOptions(), &error, ctx);
     if (!result.ok()) return WithPlace(result.status(), file);
     PrintCommit(global, file, *result);
     dataset = result->dataset;
@@ -77,26 +81,28 @@ Status RunAppend(const GlobalOptions& global, const AppendArguments& arguments, 
 }
 
 Status RunCreate(const GlobalOptions& global, const CreateArguments& arguments, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(const StorageOptions storage, StorageOf(global));
+  LANCEFS_ASSIGN_OR_RETURN(const ParsedOptions parsed, OptionsOf(global));
   LANCEFS_ASSIGN_OR_RETURN(const FileVersion version, FileVersionFromName(arguments.data_version));
   if (version == FileVersion::kV0_1 || version == FileVersion::kV2_3) {
     return Status::NotSupported("tables of data version " + arguments.data_version + " cannot be created; use 2.0, 2.1 or 2.2");
   }
-  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(arguments.uri, storage));
-  LANCEFS_ASSIGN_OR_RETURN(const RowFileFormat format, FormatOf(arguments.file, arguments.format));
+  LANCEFS_RETURN_NOT_OK(RefuseSecretUri(arguments.uri));
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(arguments.uri, parsed.StorageFor(arguments.uri)));
+  LANCEFS_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(global, arguments.file, arguments.path, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const RowFileFormat format, FormatOf(source, arguments.format));
   std::optional<RowError> error;
   Result<CommitResult> result =
-      CreateFromFile(opened.store, opened.path, arguments.file, format, nullptr, version, WriteOptions(), &error, ctx);
+      CreateFromFile(opened.store, opened.path, source.file(), format, nullptr, version, WriteOptions(), &error, ctx);
   if (!result.ok()) return WithPlace(result.status(), arguments.file);
   PrintCommit(global, arguments.file, *result);
   return Status::OK();
 }
 
 Status RunVerify(const GlobalOptions& global, const VerifyArguments& arguments, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(const StorageOptions storage, StorageOf(global));
+  LANCEFS_ASSIGN_OR_RETURN(const ParsedOptions parsed, OptionsOf(global));
   OpenOptions open;
   open.version = arguments.version;
-  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenDataset(arguments.uri, storage, open, ctx));
+  LANCEFS_ASSIGN_OR_RETURN(auto dataset, OpenDataset(arguments.uri, parsed, open, ctx));
   VerifyOptions options;
   options.read_rows = arguments.read_rows;
   options.deep = arguments.deep;
@@ -127,7 +133,7 @@ Status RunVerify(const GlobalOptions& global, const VerifyArguments& arguments, 
 }
 
 Status RunDump(const GlobalOptions& global, const DumpArguments& arguments, const OpContext& ctx) {
-  LANCEFS_ASSIGN_OR_RETURN(const StorageOptions storage, StorageOf(global));
+  LANCEFS_ASSIGN_OR_RETURN(const ParsedOptions parsed, OptionsOf(global));
   const size_t slash = arguments.file.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : arguments.file.substr(0, slash);
   const std::string name = slash == std::string::npos ? arguments.file : arguments.file.substr(slash + 1);
@@ -136,7 +142,8 @@ Status RunDump(const GlobalOptions& global, const DumpArguments& arguments, cons
     return Status::InvalidArgument(arguments.file + " is a folder; name one of its files, for example " + arguments.file +
                                    (name.empty() ? "" : "/") + "data/<name>.lance");
   }
-  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(folder, storage));
+  LANCEFS_RETURN_NOT_OK(RefuseSecretUri(folder));
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(folder, parsed.StorageFor(folder)));
   DescribeOptions options;
   options.leading_bytes = arguments.leading_bytes;
   const std::string path = opened.path.empty() ? name : opened.path + "/" + name;

@@ -13,6 +13,7 @@
 #include "base/lancefs_version.h"
 #include "base/log.h"
 #include "tools/commands.h"
+#include "tools/private_memory.h"
 
 namespace {
 
@@ -106,12 +107,23 @@ int Main(int argc, char** argv) {
   AppendArguments append;
   CLI::App* append_command = app.add_subcommand("append", "append files of rows; one version a file");
   append_command->add_option("URI", append.uri)->required();
-  append_command->add_option("FILE", append.files, "jsonl, csv, tsv, arrow, arrows or parquet")->required();
+  append_command
+      ->add_option("FILE", append.files, "jsonl, csv, tsv, arrow, arrows or parquet; - for standard input; or another dataset")
+      ->required();
+  append_command->add_option("--path", append.path,
+                             "of another dataset: what is taken, e.g. 'query/filter=fare > 50/rows.arrows'");
   append_command->add_option("--format", append.format, "the files' format, where their names do not tell");
+  append_command->footer(
+      "Nothing of a file is committed before all of it was read without error.\n"
+      "Examples:\n"
+      "  lancefs append trips.lance may.csv june.parquet\n"
+      "  lancefs append s3://bucket/all.lance gs://other/trips.lance --path 'query/fare.gt=50/rows.arrows'\n"
+      "  zcat may.jsonl.gz | lancefs append trips.lance - --format jsonl\n");
   CreateArguments create;
   CLI::App* create_command = app.add_subcommand("create", "create a dataset from a file of rows");
   create_command->add_option("URI", create.uri)->required();
-  create_command->add_option("FILE", create.file)->required();
+  create_command->add_option("FILE", create.file, "as for append")->required();
+  create_command->add_option("--path", create.path, "of another dataset: what is taken");
   create_command->add_option("--format", create.format, "the file's format, where its name does not tell");
   create_command->add_option("--data-version", create.data_version, "version of the data files: 2.0, 2.1 or 2.2")
       ->capture_default_str();
@@ -181,6 +193,7 @@ int main(int argc, char** argv) {
   // Decoded columns grow and go all the time. Arrow's first choice of an allocator hands out fresh pages for
   // that again and again, which the kernel must clear: half of the time of a scan (docs/benchmarks.md).
   ::setenv("ARROW_DEFAULT_MEMORY_POOL", "jemalloc", /*overwrite=*/0);
+  KeepMemoryPrivate(true);
   try {
     return Main(argc, argv);
   } catch (const std::exception& error) {

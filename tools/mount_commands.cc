@@ -13,40 +13,16 @@
 #include <filesystem>
 #include <thread>
 
+#include "backends/option_catalog.h"
 #include "base/log.h"
 #include "base/uri.h"
 #include "engine/arrow_status.h"
 #include "tools/cache_options.h"
 #include "tools/mount_options.h"
+#include "tools/private_memory.h"
 
 namespace lancefs {
 namespace {
-
-const std::vector<std::string>& OwnKeys() {
-  static const auto* keys = new std::vector<std::string>{"ro",
-                                                         "rw",
-                                                         "sizes",
-                                                         "refresh",
-                                                         "open-budget",
-                                                         "spill",
-                                                         "spool",
-                                                         "state-dir",
-                                                         "allow-other",
-                                                         "default-permissions",
-                                                         "auto-unmount",
-                                                         "uid",
-                                                         "gid",
-                                                         "umask",
-                                                         "debug",
-                                                         "retention",
-                                                         "append-format",
-                                                         "large",
-                                                         "log-file",
-                                                         "cache",
-                                                         "cache-size",
-                                                         "memory"};
-  return *keys;
-}
 
 // Options of mount(8) and systemd that say nothing to us.
 bool IsForeign(const std::string& key) {
@@ -87,7 +63,9 @@ Status TakeOption(const std::string& key, const std::string& value, MountOptions
   const std::vector<std::string>& cache = CacheKeys();
   if (std::find(cache.begin(), cache.end(), key) != cache.end()) return Status::OK();  // MakeCacheOptions takes them
   if (key == "ro") return flag(&fs.read_only);
-  if (key == "rw") return Status::OK();
+  if (key == "rw" || key == "options-file") return Status::OK();
+  if (key == "core-dumps") return TakeCoreDumps(value);
+  if (key == "log-level") return SetLogLevel(value);
   if (key == "refresh") return time(&fs.refresh);
   if (key == "open-budget") return time(&fs.open_budget);
   if (key == "spill") return size(&fs.spill_bytes);
@@ -138,7 +116,7 @@ Status TakeOption(const std::string& key, const std::string& value, MountOptions
 
 }  // namespace
 
-Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::string& uri) {
+Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::string& uri, TreeUse use) {
   MountOptions options;
   std::vector<std::string> own;
   for (const std::string& item : global.mount_options) {
@@ -150,34 +128,46 @@ Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::st
       own.push_back(item);
     }
   }
-  LANCEFS_ASSIGN_OR_RETURN(const ParsedOptions parsed, MergeOptions(own, global.storage_options, global.options_file, OwnKeys()));
-  LANCEFS_ASSIGN_OR_RETURN(const CacheOptions cache, MakeCacheOptions(parsed.own));
-  for (const auto& [key, value] : parsed.own) LANCEFS_RETURN_NOT_OK(TakeOption(key, value, &options));
-  options.open_source = [uri, storage = parsed.storage, cache]() -> Result<MountSource> {
+  LANCEFS_ASSIGN_OR_RETURN(const ParsedOptions merged, MergeOptions(own, global.storage_options, global.options_file));
+  const auto parsed = std::make_shared<const ParsedOptions>(merged);
+  LANCEFS_ASSIGN_OR_RETURN(const CacheOptions cache, MakeCacheOptions(parsed->own()));
+  for (const auto& [key, value] : parsed->own()) LANCEFS_RETURN_NOT_OK(TakeOption(key, value, &options));
+  if (!global.log_level.empty()) LANCEFS_RETURN_NOT_OK(SetLogLevel(global.log_level));
+  if (!global.log_file.empty()) options.log_file = global.log_file;
+  // One line is enough where the log goes to the same terminal.
+  const bool has_file = !options.log_file.empty();
+  if (use != TreeUse::kForeground || has_file) PrintUnknownOptions(*parsed);
+  const bool log_unknown = use != TreeUse::kCommand || has_file;
+  options.open_source = [uri, parsed, log_unknown, cache]() -> Result<MountSource> {
     ApplyCacheOptions(cache);
+    if (log_unknown) LogUnknownOptions(*parsed);
     LANCEFS_RETURN_NOT_OK(FromArrow(arrow::compute::Initialize()));
-    LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, storage));
+    LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, parsed->StorageFor(uri)));
     return MountSource{opened.store, opened.path, opened.uri};
   };
-  options.filesystem.resolve_base = [storage = parsed.storage](const std::string& base_uri) -> Result<ResolvedBase> {
-    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, storage));
+  options.filesystem.resolve_base = [parsed, uri](const std::string& base_uri) -> Result<ResolvedBase> {
+    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, parsed->StorageForBase(uri, base_uri, std::nullopt)));
     return ResolvedBase{base.store, base.path};
   };
-  for (const auto& [key, value] : parsed.own) options.filesystem.shown_config[key] = value;
-  for (const auto& [key, value] : parsed.storage) options.filesystem.shown_config[key] = IsSecretKey(key) ? "(secret)" : value;
+  for (const auto& [key, value] : parsed->own()) options.filesystem.shown_config[key] = value;
+  for (const auto& [key, value] : parsed->StorageFor(uri))
+    options.filesystem.shown_config[key] = IsSecretOptionValue(key, value) ? "(secret)" : value;
   options.filesystem.make_append_area = MakeAppendArea;
   return options;
 }
 
 Status RunMount(const GlobalOptions& global, const MountArguments& arguments) {
   // The daemon's working directory is not ours any more: local names must be absolute before it starts.
+  LANCEFS_RETURN_NOT_OK(RefuseSecretUri(arguments.uri));
   LANCEFS_ASSIGN_OR_RETURN(const Uri uri, ParseUri(arguments.uri));
-  LANCEFS_ASSIGN_OR_RETURN(MountOptions options, MakeMountOptions(global, uri.scheme == "file" ? uri.path : arguments.uri));
+  LANCEFS_ASSIGN_OR_RETURN(MountOptions options,
+                           MakeMountOptions(global, uri.scheme == "file" ? uri.path : arguments.uri,
+                                            arguments.foreground ? TreeUse::kForeground : TreeUse::kBackground));
   std::error_code error;
   options.mountpoint = std::filesystem::absolute(arguments.directory, error).string();
   if (error) return Status::InvalidArgument(arguments.directory + ": " + error.message());
   options.foreground = arguments.foreground;
-  if (!global.log_file.empty()) options.log_file = global.log_file;
+  if (options.foreground && !options.log_file.empty()) LANCEFS_RETURN_NOT_OK(OpenLogFile(options.log_file));
   return MountAndServe(options);
 }
 

@@ -10,7 +10,9 @@
 
 namespace lancefs {
 
-// Everything but the mountpoint. Errors: kInvalidArgument naming the option.
-Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::string& uri);
+enum class TreeUse { kCommand, kForeground, kBackground };
+
+// Everything but the mountpoint; says what options are not known. Errors: kInvalidArgument naming the option.
+Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::string& uri, TreeUse use);
 
 }  // namespace lancefs

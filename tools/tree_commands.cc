@@ -33,7 +33,8 @@ class Tree {
  public:
   static Result<std::unique_ptr<Tree>> Open(const GlobalOptions& global, const std::string& uri, const std::string& path,
                                             const OpContext& ctx) {
-    LANCEFS_ASSIGN_OR_RETURN(MountOptions options, MakeMountOptions(global, uri));
+    LANCEFS_RETURN_NOT_OK(RefuseSecretUri(uri));
+    LANCEFS_ASSIGN_OR_RETURN(MountOptions options, MakeMountOptions(global, uri, TreeUse::kCommand));
     LANCEFS_ASSIGN_OR_RETURN(const MountSource source, options.open_source());
     FilesystemOptions filesystem = options.filesystem;
     filesystem.store = source.store;
@@ -144,16 +145,21 @@ class Tree {
   std::shared_ptr<Filesystem> filesystem_;
 };
 
-Status WriteOut(const Bytes& bytes) {
+Status WriteTo(int fd, const Bytes& bytes) {
   size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = ::write(STDOUT_FILENO, bytes.data() + done, bytes.size() - done);
+    const ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Status::IoError(std::string("cannot write to stdout: ") + std::strerror(errno));
+    if (n < 0) {
+      return Status::IoError(std::string(fd == STDOUT_FILENO ? "cannot write to stdout: " : "cannot write a temporary file: ") +
+                             std::strerror(errno));
+    }
     done += static_cast<size_t>(n);
   }
   return Status::OK();
 }
+
+Status WriteOut(const Bytes& bytes) { return WriteTo(STDOUT_FILENO, bytes); }
 
 }  // namespace
 
@@ -183,8 +189,12 @@ Status RunLs(const GlobalOptions& global, const TreeArguments& arguments, const 
 }
 
 Status RunCat(const GlobalOptions& global, const TreeArguments& arguments, const OpContext& ctx) {
+  return CopyTreeFile(global, arguments, STDOUT_FILENO, ctx);
+}
+
+Status CopyTreeFile(const GlobalOptions& global, const TreeArguments& arguments, int fd, const OpContext& ctx) {
   LANCEFS_ASSIGN_OR_RETURN(auto tree, Tree::Open(global, arguments.uri, arguments.path, ctx));
-  return tree->Read(arguments.path, WriteOut);
+  return tree->Read(arguments.path, [fd](const Bytes& bytes) { return WriteTo(fd, bytes); });
 }
 
 }  // namespace lancefs

@@ -38,13 +38,15 @@ std::string UrlOrigin(std::string_view url) {
 
 std::shared_ptr<HttpClient> HttpClient::Make(HttpConfig config) { return std::make_shared<HttpClient>(std::move(config)); }
 
-HttpClient::HttpClient(HttpConfig config) : config_(std::make_shared<const HttpConfig>(std::move(config))) {}
+HttpClient::HttpClient(HttpConfig config) : setup_(MakeHttpSetup(std::move(config))) {}
+
+const HttpConfig& HttpClient::config() const { return setup_->config; }
 
 Future<HttpResponse> HttpClient::Send(HttpRequest request, const OpContext& ctx) const {
   if (Status status = ctx.Check(); !status.ok()) return Future<HttpResponse>::Ready(std::move(status));
   const std::string origin = UrlOrigin(request.url);
   if (origin.starts_with("http://")) {
-    if (!config_->allow_http) {
+    if (!setup_->config.allow_http) {
       return Future<HttpResponse>::Ready(
           Status::InvalidArgument("plain HTTP to " + origin + " is not allowed; set allow_http=true to permit it"));
     }
@@ -57,9 +59,9 @@ Future<HttpResponse> HttpClient::Send(HttpRequest request, const OpContext& ctx)
       return Future<HttpResponse>::Ready(Status::InvalidArgument("the header '" + name + "' has a line break or a bad name"));
     }
   }
-  auto transfer = std::make_unique<HttpTransfer>(config_, std::move(request), ctx);
+  auto transfer = std::make_unique<HttpTransfer>(setup_, std::move(request), ctx);
   Future<HttpResponse> future = transfer->future();
-  HttpLoop::Global().Submit(std::move(transfer));
+  HttpLoop::Of(*setup_).Submit(std::move(transfer));
   return future;
 }
 

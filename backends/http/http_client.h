@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HttpClient: asynchronous HTTP/1.1 for the cloud stores. One event-loop thread a process drives
-// all transfers (libcurl's multi interface) over pools of kept-alive connections; at most
-// HttpConfig::max_parallel requests run at one host, the rest wait in order of arrival.
+// HttpClient: asynchronous HTTP for the cloud stores. An event-loop thread drives all transfers
+// (libcurl's multi interface) over pools of kept-alive connections; at most HttpConfig::max_parallel
+// requests run at one host, the rest wait in order of arrival. Clients whose connections are made in
+// the same way (TLS, proxy, HTTP version) share a loop and its connections, others never do: what one
+// store's options allow or prove must not serve another store.
 //
 // Results, also transport failures, come as an HttpResponse; the future itself fails only when the
 // context was cancelled or its deadline passed (the transfer is aborted then) or when the request
@@ -31,18 +33,25 @@ struct HttpConfig {
   bool allow_http = false;  // plain http:// is refused unless set
   bool allow_invalid_certificates = false;
   bool disable_system_certificates = false;
-  std::string ca_file;  // PEM bundle; "" = the system's
-  std::string ca_path;  // directory of hashed certificates; "" = the system's
+  std::string ca_file;  // PEM bundle that is trusted instead of the system's
+  std::string ca_path;  // directory of hashed certificates, likewise
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds timeout{0};            // from connect to the last body byte; 0 = as long as bytes flow
   std::chrono::milliseconds stall_timeout{30000};  // less than 1 KiB/s for so long; 0 = for ever
+  std::chrono::milliseconds read_timeout{0};       // not one byte for so long; 0 = for ever
   std::chrono::milliseconds pool_idle_timeout{90000};
-  bool keep_idle_connections = true;
+  size_t max_idle_per_host = SIZE_MAX;
   bool http1_only = true;
   bool http2_only = false;
-  std::string proxy_url;             // "" = HTTP_PROXY and its kin
-  std::string proxy_ca_certificate;  // PEM text
-  std::string proxy_excludes;
+  // libcurl sends no HTTP/2 PING; what they are for, finding dead connections, TCP's own probes do.
+  std::chrono::milliseconds http2_keep_alive_interval{0};
+  std::chrono::milliseconds http2_keep_alive_timeout{0};
+  std::string proxy_url;             // for all requests; "" = the next two
+  std::string http_proxy;            // for http:// URLs; "" = none. The environment is not looked at here.
+  std::string https_proxy;           // for https:// URLs
+  std::string no_proxy;              // hosts that http_proxy and https_proxy are not for
+  std::string proxy_ca_certificate;  // PEM text that is trusted besides, where proxy_url is set
+  std::string proxy_excludes;        // hosts that no proxy is for: domains, addresses, CIDR blocks; "*" = all
   std::string user_agent;
   bool randomize_addresses = true;
   // Made for tests: "host:port:address:port" sends what is meant for the first pair to the second;
@@ -50,6 +59,8 @@ struct HttpConfig {
   std::vector<std::string> connect_to;
   size_t max_parallel = 64;  // requests in flight at one host
 };
+
+struct HttpSetup;  // an HttpConfig made ready, see http_loop.h
 
 enum class HttpMethod { kGet, kHead, kPut, kPost, kDelete };
 std::string_view HttpMethodName(HttpMethod method);
@@ -106,10 +117,10 @@ class HttpClient {
   // Errors: kCancelled, kDeadlineExceeded, kInvalidArgument (http:// without allow_http, a header
   // with a line break).
   Future<HttpResponse> Send(HttpRequest request, const OpContext& ctx) const;
-  const HttpConfig& config() const { return *config_; }
+  const HttpConfig& config() const;
 
  private:
-  std::shared_ptr<const HttpConfig> config_;
+  std::shared_ptr<const HttpSetup> setup_;
 };
 
 // Scheme, host and port of an absolute URL: "https://host:1".

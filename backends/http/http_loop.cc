@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/http/http_loop.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <new>
 #include <thread>
 
@@ -18,7 +23,11 @@ namespace {
 constexpr auto kExpiryCheck = std::chrono::milliseconds(10);
 constexpr uint64_t kMaxErrorBody = 1 << 20;
 
-std::atomic<HttpLoop*> global_loop{nullptr};
+std::mutex loops_mutex;
+std::map<std::string, HttpLoop*>& Loops() {                   // guarded by loops_mutex
+  static auto* loops = new std::map<std::string, HttpLoop*>;  // never destroyed: transfers may run until the process ends
+  return *loops;
+}
 
 long Milliseconds(std::chrono::milliseconds value) { return static_cast<long>(std::max<int64_t>(1, value.count())); }
 
@@ -28,12 +37,65 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
+std::string FileText(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+// The named bundle, or the system's where it has no folder of them, and the proxy's certificates.
+std::string RootsText(const HttpConfig& config) {
+  if (config.proxy_url.empty() || config.proxy_ca_certificate.empty()) return "";
+  std::string file = config.ca_file;
+  if (file.empty() && config.ca_path.empty() && !config.disable_system_certificates) {
+    const curl_version_info_data* version = curl_version_info(CURLVERSION_NOW);
+    if (version->age >= CURLVERSION_SEVENTH && version->capath == nullptr && version->cainfo != nullptr) file = version->cainfo;
+  }
+  if (file.empty()) return config.proxy_ca_certificate + "\n";
+  const std::string text = FileText(file);
+  // libcurl says what is wrong with a bundle that cannot be read.
+  return text.empty() ? "" : text + "\n" + config.proxy_ca_certificate + "\n";
+}
+
+// "user:password" of a proxy's URL, as written.
+void AddUserOf(const std::string& url, std::vector<std::string>* hidden) {
+  const size_t scheme = url.find("://");
+  const size_t start = scheme == std::string::npos ? 0 : scheme + 3;
+  const size_t at = url.rfind('@', url.find('/', start));
+  if (at == std::string::npos || at <= start) return;
+  hidden->push_back(url.substr(start, at - start));
+  const size_t colon = hidden->back().find(':');
+  if (colon != std::string::npos && hidden->back().size() > colon + 4) hidden->push_back(hidden->back().substr(colon + 1));
+}
+
 }  // namespace
+
+std::shared_ptr<const HttpSetup> MakeHttpSetup(HttpConfig config) {
+  auto setup = std::make_shared<HttpSetup>();
+  setup->roots_pem = RootsText(config);
+  for (const std::string* url : {&config.proxy_url, &config.http_proxy, &config.https_proxy}) AddUserOf(*url, &setup->hidden);
+  for (const std::string* text : {&config.ca_file, &config.ca_path, &config.proxy_url, &config.http_proxy, &config.https_proxy,
+                                  &config.no_proxy, &config.proxy_excludes, &setup->roots_pem}) {
+    setup->pool += std::to_string(text->size()) + ":" + *text;
+  }
+  for (const std::string& pair : config.connect_to) setup->pool += pair + ";";
+  for (const bool flag : {config.allow_invalid_certificates, config.disable_system_certificates, config.http1_only,
+                          config.http2_only, config.randomize_addresses}) {
+    setup->pool += flag ? '1' : '0';
+  }
+  for (const int64_t number :
+       {static_cast<int64_t>(config.max_idle_per_host), int64_t{config.pool_idle_timeout.count()},
+        int64_t{config.http2_keep_alive_interval.count()}, int64_t{config.http2_keep_alive_timeout.count()}}) {
+    setup->pool += "," + std::to_string(number);
+  }
+  setup->config = std::move(config);
+  return setup;
+}
 
 // ---- One transfer ---------------------------------------------------------------------------
 
-HttpTransfer::HttpTransfer(std::shared_ptr<const HttpConfig> config, HttpRequest request, OpContext ctx)
-    : config_(std::move(config)),
+HttpTransfer::HttpTransfer(std::shared_ptr<const HttpSetup> setup, HttpRequest request, OpContext ctx)
+    : setup_(std::move(setup)),
+      config_(&setup_->config),
       request_(std::move(request)),
       ctx_(std::move(ctx)),
       origin_(UrlOrigin(request_.url)),
@@ -44,7 +106,8 @@ HttpTransfer::~HttpTransfer() {
   curl_slist_free_all(connect_list_);
 }
 
-void HttpTransfer::Configure(CURL* easy) {
+void HttpTransfer::Configure(CURL* easy, bool keep) {
+  keep_ = keep;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
   // Signed paths must reach the server as they were signed.
@@ -75,6 +138,8 @@ void HttpTransfer::Configure(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, header_list_);
   if (!config_->user_agent.empty()) curl_easy_setopt(easy, CURLOPT_USERAGENT, config_->user_agent.c_str());
   SetConnection(easy);
+  SetTimes(easy);
+  SetProxy(easy);
   SetTls(easy);
 }
 
@@ -107,38 +172,80 @@ void HttpTransfer::SetConnection(CURL* easy) {
                        : config_->http1_only ? CURL_HTTP_VERSION_1_1
                                              : CURL_HTTP_VERSION_2TLS;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+  // libcurl compares whole seconds of idleness, "more than".
+  const int64_t idle_seconds = (config_->pool_idle_timeout.count() + 999) / 1000;
+  curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, static_cast<long>(std::max<int64_t>(0, idle_seconds - 1)));
+  if (!keep_) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, config_->randomize_addresses ? 1L : 0L);
+  for (const std::string& pair : config_->connect_to) connect_list_ = curl_slist_append(connect_list_, pair.c_str());
+  if (connect_list_ != nullptr) curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_list_);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  if (config_->http2_keep_alive_interval.count() > 0) {
+    const long seconds = static_cast<long>((config_->http2_keep_alive_interval.count() + 999) / 1000);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, seconds);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, seconds);
+  }
+  if (config_->http2_keep_alive_timeout.count() > 0) {
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &HttpTransfer::OnSocket);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, const_cast<HttpTransfer*>(this));
+  }
+}
+
+int HttpTransfer::OnSocket(void* self, curl_socket_t socket, curlsocktype) {
+  const HttpConfig& config = *static_cast<HttpTransfer*>(self)->config_;
+  const auto wait = config.http2_keep_alive_interval + config.http2_keep_alive_timeout;
+  const unsigned int milliseconds = static_cast<unsigned int>(std::min<int64_t>(wait.count(), INT32_MAX));
+  (void)::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
+  return CURL_SOCKOPT_OK;
+}
+
+void HttpTransfer::SetTimes(CURL* easy) const {
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(config_->connect_timeout));
   if (config_->timeout.count() > 0) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, Milliseconds(config_->timeout));
   if (config_->stall_timeout.count() > 0) {
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1024L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((config_->stall_timeout.count() + 999) / 1000));
   }
-  curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, static_cast<long>(std::max<int64_t>(1, config_->pool_idle_timeout.count() / 1000)));
-  if (!config_->keep_idle_connections) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, config_->randomize_addresses ? 1L : 0L);
-  for (const std::string& pair : config_->connect_to) connect_list_ = curl_slist_append(connect_list_, pair.c_str());
-  if (connect_list_ != nullptr) curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_list_);
-  if (!config_->proxy_url.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, config_->proxy_url.c_str());
-  if (!config_->proxy_excludes.empty()) curl_easy_setopt(easy, CURLOPT_NOPROXY, config_->proxy_excludes.c_str());
-  if (!config_->proxy_url.empty() && !config_->proxy_ca_certificate.empty()) {
-    curl_blob blob{const_cast<char*>(config_->proxy_ca_certificate.data()), config_->proxy_ca_certificate.size(),
-                   CURL_BLOB_NOCOPY};
-    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
-  }
+}
+
+void HttpTransfer::SetProxy(CURL* easy) const {
+  // Always set: libcurl would look into the environment otherwise, which is none of its business.
+  const bool tls = origin_.starts_with("https:");
+  const bool own = !config_->proxy_url.empty();
+  const std::string& proxy = own ? config_->proxy_url : tls ? config_->https_proxy : config_->http_proxy;
+  curl_easy_setopt(easy, CURLOPT_PROXY, proxy.c_str());
+  std::string excludes = config_->proxy_excludes;
+  if (!own && excludes != "*" && !config_->no_proxy.empty())
+    excludes = config_->no_proxy + (excludes.empty() || config_->no_proxy == "*" ? "" : "," + excludes);
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, excludes.c_str());
 }
 
 void HttpTransfer::SetTls(CURL* easy) const {
   if (config_->allow_invalid_certificates) {
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    for (const CURLoption option :
+         {CURLOPT_SSL_VERIFYPEER, CURLOPT_SSL_VERIFYHOST, CURLOPT_PROXY_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYHOST})
+      curl_easy_setopt(easy, option, 0L);
   }
-  if (config_->disable_system_certificates) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  // A named bundle takes the place of the system's certificates.
+  if (config_->disable_system_certificates || !config_->ca_file.empty() || !config_->ca_path.empty()) {
+    const char* file = config_->ca_file.empty() ? nullptr : config_->ca_file.c_str();
+    const char* path = config_->ca_path.empty() ? nullptr : config_->ca_path.c_str();
+    for (const CURLoption option : {CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO}) curl_easy_setopt(easy, option, file);
+    for (const CURLoption option : {CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH}) curl_easy_setopt(easy, option, path);
   }
-  if (!config_->ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, config_->ca_file.c_str());
-  if (!config_->ca_path.empty()) curl_easy_setopt(easy, CURLOPT_CAPATH, config_->ca_path.c_str());
+  if (!setup_->roots_pem.empty()) {
+    curl_blob blob{const_cast<char*>(setup_->roots_pem.data()), setup_->roots_pem.size(), CURL_BLOB_NOCOPY};
+    for (const CURLoption option : {CURLOPT_CAINFO_BLOB, CURLOPT_PROXY_CAINFO_BLOB}) curl_easy_setopt(easy, option, &blob);
+  }
+}
+
+bool HttpTransfer::IsSilent(CURL* easy, Clock::time_point now) {
+  if (config_->read_timeout.count() == 0) return false;
+  curl_off_t connected = 0;
+  curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+  if (connected == 0) return false;  // the connect timeout's time
+  if (last_byte_ == Clock::time_point()) last_byte_ = now;
+  return now - last_byte_ > config_->read_timeout;
 }
 
 size_t HttpTransfer::OnHeader(char* data, size_t size, size_t count, void* self) {
@@ -147,6 +254,7 @@ size_t HttpTransfer::OnHeader(char* data, size_t size, size_t count, void* self)
 }
 
 void HttpTransfer::TakeHeader(std::string_view line) {
+  last_byte_ = Clock::now();
   if (line.starts_with("HTTP/")) {
     // A new answer: whatever came before was informational (1xx).
     response_.headers.clear();
@@ -189,6 +297,7 @@ bool HttpTransfer::ReserveBody() {
 }
 
 bool HttpTransfer::TakeBody(std::string_view data) {
+  if (config_->read_timeout.count() > 0) last_byte_ = Clock::now();
   try {
     if ((!body_started_ && !ReserveBody()) || data.size() > room_ - received_) {
       too_long_ = true;
@@ -223,6 +332,7 @@ size_t HttpTransfer::OnRead(char* to, size_t size, size_t count, void* self) {
     }
   }
   transfer->sent_ += done;
+  transfer->last_byte_ = Clock::now();
   return done;
 }
 
@@ -238,11 +348,33 @@ int HttpTransfer::OnSeek(void* self, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+// Nothing reached the server when the proxy did not let us through; where it refused our name, no retry helps.
+bool HttpTransfer::IsProxyFailure(CURL* easy, CURLcode code) {
+  long connect_status = 0;
+  long proxy_error = 0;
+  curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+  curl_easy_getinfo(easy, CURLINFO_PROXY_ERROR, &proxy_error);
+  if (code == CURLE_PROXY) {
+    const bool refused = proxy_error == CURLPX_USER_REJECTED || proxy_error == CURLPX_NO_AUTH || proxy_error == CURLPX_IDENTD;
+    response_.failure = refused ? HttpFailure::kProtocol : HttpFailure::kConnect;
+    return true;
+  }
+  if (connect_status < 300 || response_.status != 0) return false;
+  response_.failure_text = "the proxy refused the connection with status " + std::to_string(connect_status);
+  response_.failure = connect_status >= 500 || connect_status == 429 ? HttpFailure::kConnect : HttpFailure::kProtocol;
+  return true;
+}
+
 void HttpTransfer::ClassifyFailure(CURL* easy, CURLcode code) {
   long request_bytes = 0;
   curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
   const bool sent = request_bytes > 0;
   response_.failure_text = error_text_[0] != 0 ? error_text_ : curl_easy_strerror(code);
+  for (const std::string& secret : setup_->hidden) {
+    for (size_t at = 0; (at = response_.failure_text.find(secret, at)) != std::string::npos; at += 3)
+      response_.failure_text.replace(at, secret.size(), 3, '*');
+  }
+  if (IsProxyFailure(easy, code)) return;
   switch (code) {
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -279,36 +411,28 @@ void HttpTransfer::Complete(CURL* easy, CURLcode code) {
 
 // ---- The loop -------------------------------------------------------------------------------
 
-HttpLoop& HttpLoop::Global() {
+HttpLoop& HttpLoop::Of(const HttpSetup& setup) {
   static std::once_flag once;
-  static std::mutex making;
-  // Threads do not survive a fork: the child starts a loop of its own.
+  // Threads do not survive a fork: the child starts loops of its own.
   std::call_once(once, [] {
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    pthread_atfork([] { making.lock(); }, [] { making.unlock(); },
+    pthread_atfork([] { loops_mutex.lock(); }, [] { loops_mutex.unlock(); },
                    [] {
-                     global_loop.store(nullptr);
-                     making.unlock();
+                     Loops().clear();
+                     loops_mutex.unlock();
                    });
+    // Registered behind the TLS library's own handler and so run before it: a transfer must not use
+    // the library while it is being taken apart.
+    std::atexit(&HttpLoop::StopAllAtExit);
   });
-  HttpLoop* loop = global_loop.load(std::memory_order_acquire);
-  if (loop != nullptr) return *loop;
-  std::lock_guard lock(making);
-  loop = global_loop.load(std::memory_order_acquire);
-  if (loop == nullptr) {
-    loop = new HttpLoop;  // never destroyed: transfers may run until the process ends
-    global_loop.store(loop, std::memory_order_release);
-  }
+  std::lock_guard lock(loops_mutex);
+  HttpLoop*& loop = Loops()[setup.pool];
+  if (loop == nullptr) loop = new HttpLoop;
   return *loop;
 }
 
 HttpLoop::HttpLoop() : multi_(curl_multi_init()) {
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 256L);
-  // Registered behind the TLS library's own handler and so run before it: a transfer must not use
-  // the library while it is being taken apart.
-  std::atexit([] {
-    if (HttpLoop* loop = global_loop.load()) loop->StopAtExit();
-  });
   std::thread([this] { Run(); }).detach();
 }
 
@@ -323,10 +447,15 @@ void HttpLoop::Submit(std::unique_ptr<HttpTransfer> transfer) {
   if (wake) curl_multi_wakeup(multi_);
 }
 
-void HttpLoop::StopAtExit() {
-  stopping_ = true;
-  curl_multi_wakeup(multi_);
-  for (int i = 0; i < 500 && !stopped_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+void HttpLoop::StopAllAtExit() {
+  std::lock_guard lock(loops_mutex);
+  for (const auto& [pool, loop] : Loops()) {
+    loop->stopping_ = true;
+    curl_multi_wakeup(loop->multi_);
+  }
+  for (const auto& [pool, loop] : Loops()) {
+    for (int i = 0; i < 500 && !loop->stopped_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 void HttpLoop::Run() {
@@ -386,8 +515,10 @@ void HttpLoop::StartWaiting(Host* host) {
       easy = idle_.back();
       idle_.pop_back();
     }
-    transfer->Configure(easy);
+    // With that many that keep theirs no more connections can be left idle: one that is idle is used first.
+    transfer->Configure(easy, host->keepers < transfer->max_idle());
     ++host->running;
+    host->keepers += transfer->keeps() ? 1 : 0;
     curl_multi_add_handle(multi_, easy);
     running_.emplace(easy, std::move(transfer));
   }
@@ -410,6 +541,7 @@ void HttpLoop::EndTransfer(CURL* easy, const CURLcode* code, Status status) {
   curl_multi_remove_handle(multi_, easy);  // an unfinished transfer closes its connection here
   Host& host = hosts_[transfer->origin()];
   --host.running;
+  host.keepers -= transfer->keeps() ? 1 : 0;
   StartWaiting(&host);
   if (code != nullptr) {
     transfer->Complete(easy, *code);
@@ -433,6 +565,12 @@ void HttpLoop::AbortExpired() {
     if (Status status = transfer->ctx().Check(); !status.ok()) expired.emplace_back(easy, std::move(status));
   }
   for (auto& [easy, status] : expired) EndTransfer(easy, nullptr, std::move(status));
+  std::vector<CURL*> silent;
+  for (const auto& [easy, transfer] : running_) {
+    if (transfer->IsSilent(easy, now)) silent.push_back(easy);
+  }
+  constexpr CURLcode kTimedOut = CURLE_OPERATION_TIMEDOUT;
+  for (CURL* easy : silent) EndTransfer(easy, &kTimedOut, Status::OK());
   for (auto it = delayed_.begin(); it != delayed_.end();) {
     Status status = it->second->ctx().Check();
     if (status.ok()) {

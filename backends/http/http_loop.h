@@ -21,22 +21,35 @@
 
 namespace lancefs {
 
+// A client's configuration with what is worked out once.
+struct HttpSetup {
+  HttpConfig config;
+  std::string roots_pem;            // trusted certificates as text, or "" where libcurl reads files
+  std::vector<std::string> hidden;  // never to be shown: passwords of proxies
+  std::string pool;                 // equal where connections may be shared
+};
+std::shared_ptr<const HttpSetup> MakeHttpSetup(HttpConfig config);
+
 // One request on its way. Its address is stable: libcurl holds it.
 class HttpTransfer {
  public:
   using Clock = OpContext::Clock;
 
-  HttpTransfer(std::shared_ptr<const HttpConfig> config, HttpRequest request, OpContext ctx);
+  HttpTransfer(std::shared_ptr<const HttpSetup> setup, HttpRequest request, OpContext ctx);
   ~HttpTransfer();
 
   Future<HttpResponse> future() const { return promise_.future(); }
   const OpContext& ctx() const { return ctx_; }
   const std::string& origin() const { return origin_; }
-  size_t max_parallel() const { return config_->max_parallel; }
+  size_t max_parallel() const { return setup_->config.max_parallel; }
+  size_t max_idle() const { return setup_->config.pool_idle_timeout.count() == 0 ? 0 : setup_->config.max_idle_per_host; }
   Clock::time_point start_at() const { return start_at_; }
 
-  // Prepares `easy`; it must be reset and stays owned by the caller.
-  void Configure(CURL* easy);
+  // Prepares `easy`; it must be reset and stays owned by the caller. `keep`: the connection may wait for other requests.
+  void Configure(CURL* easy, bool keep);
+  bool keeps() const { return keep_; }
+  // Whether the server has been silent for longer than the read timeout.
+  bool IsSilent(CURL* easy, Clock::time_point now);
   // Makes the response out of libcurl's verdict and completes the future.
   void Complete(CURL* easy, CURLcode code);
   void Fail(Status status) { promise_.Set(std::move(status)); }
@@ -48,13 +61,18 @@ class HttpTransfer {
   static int OnSeek(void* self, curl_off_t offset, int origin);
   void SetMethod(CURL* easy);
   void SetConnection(CURL* easy);
+  void SetTimes(CURL* easy) const;
+  void SetProxy(CURL* easy) const;
   void SetTls(CURL* easy) const;
+  static int OnSocket(void* self, curl_socket_t socket, curlsocktype purpose);
   void TakeHeader(std::string_view line);
   bool TakeBody(std::string_view data);
   bool ReserveBody();
   void ClassifyFailure(CURL* easy, CURLcode code);
+  bool IsProxyFailure(CURL* easy, CURLcode code);
 
-  std::shared_ptr<const HttpConfig> config_;
+  std::shared_ptr<const HttpSetup> setup_;
+  const HttpConfig* config_;  // in setup_
   HttpRequest request_;
   OpContext ctx_;
   std::string origin_;
@@ -68,6 +86,8 @@ class HttpTransfer {
   size_t send_part_ = 0;    // which of request_.body is being sent
   size_t send_offset_ = 0;  // how much of it is
   uint64_t sent_ = 0;
+  bool keep_ = true;
+  Clock::time_point last_byte_{};
   bool body_started_ = false;
   bool too_long_ = false;
   bool known_size_ = false;  // the body goes to `to_`
@@ -80,21 +100,22 @@ class HttpTransfer {
 
 class HttpLoop {
  public:
-  // The process's loop; a forked child gets its own.
-  static HttpLoop& Global();
+  // The loop of a pool of connections; a forked child gets its own.
+  static HttpLoop& Of(const HttpSetup& setup);
   void Submit(std::unique_ptr<HttpTransfer> transfer);
 
  private:
   using Clock = OpContext::Clock;
   struct Host {
     size_t running = 0;
+    size_t keepers = 0;  // running ones whose connection may be kept
     std::deque<std::unique_ptr<HttpTransfer>> waiting;
   };
 
   HttpLoop();
   void Run();
-  // Ends the thread; what is under way stays without a result.
-  void StopAtExit();
+  // Ends all threads; what is under way stays without a result.
+  static void StopAllAtExit();
   void TakeSubmitted();
   void StartDue();
   void StartWaiting(Host* host);

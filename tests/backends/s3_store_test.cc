@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "tests/backends/loopback_tls.h"
 #include "tests/conformance/object_store_suite.h"
 
 namespace lancefs {
@@ -34,8 +35,13 @@ StorageOptions With(StorageOptions more) {
   return more;
 }
 
-INSTANTIATE_TEST_SUITE_P(S3, ObjectStoreSuite,
-                         testing::Values(StoreUnderTest{"PathStyle", [] { return MakeStore(ServerOptions()); }}), StoreName);
+// With with_minio.py --tls the whole suite runs over HTTPS and trusts the server's own authority.
+std::shared_ptr<ObjectStore> MakeSuiteStore() {
+  const std::string authority = Env("S3_CA_FILE");
+  return MakeStore(authority.empty() ? ServerOptions() : With({{"ca_bundle", authority}, {"allow_http", "false"}}));
+}
+
+INSTANTIATE_TEST_SUITE_P(S3, ObjectStoreSuite, testing::Values(StoreUnderTest{"PathStyle", MakeSuiteStore}), StoreName);
 
 // A smaller choice: what differs is only how requests look.
 std::vector<StorageOptions> Variants() {
@@ -194,6 +200,41 @@ TEST_F(S3Tls, VirtualHostsAndLargeObjects) {
   const auto read = store->ReadRanges("tls/large", {{7, content.size() - 7}}, ctx_);
   ASSERT_TRUE(read.ok()) << read.status().ToString();
   EXPECT_TRUE((*read)[0].view() == std::string_view(content).substr(7));
+}
+
+// Tunnels to a store with a private authority: by CONNECT with a password, and by SOCKS.
+TEST_F(S3Tls, ThroughAProxy) {
+  const LoopbackProxy proxy("me:pass word");
+  const LoopbackProxy socks;
+  const std::string content(9 << 20, 'p');
+  for (const std::string& url : {"http://me:pass%20word@" + proxy.address(), "socks5h://" + socks.address()}) {
+    const auto store = MakeTlsStore({{"ca_bundle", Env("S3_CA_FILE")}, {"proxy_url", url}}, {});
+    Status status = store->Put("proxied/a", Bytes::FromString(content), ctx_);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    const auto created = store->PutIfAbsent("proxied/a", Bytes::FromString("x"), ctx_);
+    ASSERT_TRUE(created.ok()) << created.status().ToString();
+    EXPECT_EQ(*created, PutOutcome::kAlreadyExists);
+    const auto read = store->ReadAll("proxied/a", ctx_);
+    ASSERT_TRUE(read.ok()) << read.status().ToString();
+    EXPECT_TRUE(read->view() == content);
+  }
+  const std::string place = Env("S3_ENDPOINT").substr(8);
+  ASSERT_FALSE(proxy.asked().empty());
+  EXPECT_EQ(proxy.asked()[0], place + " Basic bWU6cGFzcyB3b3Jk");
+  ASSERT_FALSE(socks.asked().empty());
+  EXPECT_EQ(socks.asked()[0], "address" + place.substr(place.rfind(':'))) << "an address needs no name server of the proxy's";
+  const size_t tunnels = proxy.asked().size();
+  const Status refused =
+      MakeTlsStore({{"ca_bundle", Env("S3_CA_FILE")}, {"proxy_url", "http://" + proxy.address()}, {"client_max_retries", "0"}},
+                   {})
+          ->ReadAll("proxied/a", ctx_)
+          .status();
+  EXPECT_NE(refused.message().find("407"), std::string::npos) << refused.ToString();
+  EXPECT_TRUE(
+      MakeTlsStore({{"ca_bundle", Env("S3_CA_FILE")}, {"proxy_url", "http://127.0.0.1:1"}, {"proxy_excludes", "127.0.0.0/8"}}, {})
+          ->ReadAll("proxied/a", ctx_)
+          .ok());
+  EXPECT_EQ(proxy.asked().size(), tunnels + 1);
 }
 
 TEST_F(S3Tls, CustomerKeys) {

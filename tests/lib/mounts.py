@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -16,6 +17,25 @@ def is_mounted(path):
     name = str(path).replace("\\", "\\134").replace(" ", "\\040")
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
         return any(line.split(" ")[4] == name for line in mounts)
+
+
+SECRET = re.compile(r"secret|token$|password|sas_key|account_key|master_key|customer_key|encryption_key|service_account_key", re.I)
+
+
+def secrets_of(settings):
+    """The values among {key: value} that must be seen nowhere; a password of a proxy's URL, too."""
+    found = {value for key, value in settings.items() if SECRET.search(key.replace("-", "_")) and len(value) >= 8}
+    for key, value in settings.items():
+        match = re.search(r"://[^/@:]*:([^/@]{8,})@", value)
+        if match and "proxy" in key.lower():
+            found.add(match.group(1))
+    return {value.encode() for value in found if not value.startswith("/")}
+
+
+def options_in(path):
+    """{key: value} of an options file."""
+    lines = [line.split("=", 1) for line in pathlib.Path(path).read_text().splitlines() if "=" in line and not line.startswith("#")]
+    return {key.strip(): value.strip() for key, value in lines}
 
 
 class Mount:
@@ -33,9 +53,11 @@ class Mount:
         if not on:  # what stands there may be a mountpoint that its daemon left
             self.path.mkdir()
         self.state.mkdir(parents=True, exist_ok=True)
-        self.env = env
+        # Everything is logged, and close() looks for secrets in it.
+        self.env = {"LANCEFS_LOG_LEVEL": "debug", **(os.environ if env is None else env)}
         self.uri, self.options, self.arguments = str(uri), options, arguments
         self.process = None
+        self.last_log = b""
         self.start()
 
     def start(self):
@@ -87,6 +109,7 @@ class Mount:
             self.process.send_signal(how)
             self._wait()
         self._clear()
+        self.check_log()
         return self.process.returncode
 
     def unmount(self):
@@ -108,7 +131,19 @@ class Mount:
     def _end(self):
         self._wait()
         self._clear()
+        self.check_log()
         return self.process.returncode
+
+    def secrets(self):
+        found = secrets_of(self.env)
+        words = [str(word) for word in self.arguments]
+        if "--options-file" in words:
+            found |= secrets_of(options_in(words[words.index("--options-file") + 1]))
+        return found
+
+    def check_log(self):
+        self.last_log = text = self.log.read_bytes() if self.log.exists() else b""
+        assert not [secret for secret in self.secrets() if secret in text], f"{self.log} shows a secret"
 
     def _wait(self):
         try:

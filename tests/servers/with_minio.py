@@ -18,13 +18,14 @@ import hashlib
 import hmac
 import http.client
 import os
+import secrets
 import ssl
 import sys
 
 from running import Folder, find_program, make_certificate, run, start, start_on_free_port, stop
 
 ACCESS_KEY = "lancefstestkey"  # letters alone: DynamoDB Local takes no others
-SECRET_KEY = "lancefs-test-secret"
+SECRET_KEY = "key-" + secrets.token_hex(16)  # nothing else looks like it: tests search what must not show it
 REGION = "us-east-1"
 BUCKET = "lancefs-test"
 
