@@ -62,8 +62,8 @@ Result<std::vector<std::shared_ptr<arrow::Array>>> RunColumnReads(const std::sha
       ranges.insert(ranges.end(), wanted.begin(), wanted.end());
     }
     if (asked.empty()) break;
-    const auto answered = reader ? reader(std::move(ranges), ctx) : file->ReadRangesAsync(std::move(ranges), ctx);
-    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answers, answered.Get(ctx));
+    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answers,
+                             reader ? reader(std::move(ranges), ctx).Get(ctx) : file->ReadValues(std::move(ranges), ctx));
     size_t position = 0;
     active.clear();
     for (const auto& [index, count] : asked) {

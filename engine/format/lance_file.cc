@@ -32,6 +32,27 @@ Result<std::string> Unpack(const pb::Encoding& encoding, std::string_view type_n
   return any.value();
 }
 
+// The widest gap so that all gaps up to it hold no more bytes than a round may read in vain: strings in lists take three rounds,
+// and all rounds of a file together may waste 64 KiB.
+uint64_t FrugalGap(std::vector<ByteRange> ranges) {
+  constexpr uint64_t kWaste = 16 * 1024;
+  std::sort(ranges.begin(), ranges.end(), [](const ByteRange& a, const ByteRange& b) { return a.offset < b.offset; });
+  std::vector<uint64_t> gaps;
+  uint64_t end = UINT64_MAX;
+  for (const ByteRange& range : ranges) {
+    if (range.length == 0) continue;
+    if (end < range.offset) gaps.push_back(range.offset - end);
+    end = end == UINT64_MAX ? range.end() : std::max(end, range.end());
+  }
+  std::sort(gaps.begin(), gaps.end());
+  uint64_t wasted = 0;
+  for (const uint64_t gap : gaps) {
+    if (gap > kWaste - wasted) return gap - 1;  // those of the same width are many
+    wasted += gap;
+  }
+  return kWaste;
+}
+
 std::string_view PageTypeName(FileVersion version) {
   switch (version) {
     case FileVersion::kV2_0: return "lance.encodings.ArrayEncoding";
@@ -275,6 +296,22 @@ Future<std::vector<Bytes>> LanceFile::ReadRangesAsync(std::vector<ByteRange> ran
         promise.Set(std::move(answers));
       });
   return future;
+}
+
+Result<std::vector<Bytes>> LanceFile::ReadValues(std::vector<ByteRange> ranges, const OpContext& ctx) {
+  if (version_ != FileVersion::kV0_1 || store_->traits().is_local) return ReadRangesAsync(std::move(ranges), ctx).Get(ctx);
+  const RangePlan plan = PlanRanges(ranges, FrugalGap(ranges), store_->traits().max_request);
+  // A call each, as the store joins what comes in one.
+  std::vector<Future<std::vector<Bytes>>> reads;
+  reads.reserve(plan.requests.size());
+  for (const ByteRange& request : plan.requests) reads.push_back(ReadRangesAsync({request}, ctx));
+  std::vector<Bytes> answers;
+  answers.reserve(reads.size());
+  for (const auto& read : reads) {
+    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> answer, read.Get(ctx));
+    answers.push_back(std::move(answer[0]));
+  }
+  return AssembleRanges(plan, answers);
 }
 
 std::shared_ptr<const void> LanceFile::CachedPageState(uint32_t column, size_t page) const {

@@ -71,6 +71,10 @@ class LanceFile {
   // As ObjectStore::ReadRangesAsync, served from the tail in memory where possible.
   Future<std::vector<Bytes>> ReadRangesAsync(std::vector<ByteRange> ranges, const OpContext& ctx);
 
+  // The same for values of columns. In 0.1 the values of a row stand far apart, between those of all other rows of its batch:
+  // they are read one by one, where a store elsewhere counts the bytes, and only joined while little is read in vain.
+  Result<std::vector<Bytes>> ReadValues(std::vector<ByteRange> ranges, const OpContext& ctx);
+
   // A cache slot for decoders: what random access needs of a page (chunk tables, dictionaries). The
   // first value stored for a key wins; readers of one file share it.
   std::shared_ptr<const void> CachedPageState(uint32_t column, size_t page) const;

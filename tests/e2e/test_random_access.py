@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scattered rows cost on S3: never more requests than pylance's take, nor more bytes beyond the guessed tail of each file."""
 import json
+import os
 import subprocess
 
 import lance
@@ -13,6 +14,9 @@ from s3_proxy import S3Proxy
 pytestmark = pytest.mark.parametrize("place", ["s3"], indirect=True)
 
 VERSIONS = ["2.0", "2.1", "2.2"]
+# Of the oldest and the newest version not every table: 0.1 takes thousands of requests. LANCEFS_FULL=1 takes them all.
+RARE_VERSIONS = ["0.1", "2.3"]
+RARE_CASES = [("narrow", 1), ("wide", 4)]
 TAIL = 64 * 1024  # of each opened file may be read in vain
 TAKEN = 100
 
@@ -85,6 +89,10 @@ class Cost:
     def __repr__(self):
         return f"{self.requests} requests, {self.rounds} rounds, {self.bytes} bytes"
 
+    def against(self, other):
+        """For messages: both logs in full."""
+        return "\n".join(["lancefs:", *self.log, "pylance:", *other.log])
+
 
 @pytest.fixture(scope="module")
 def proxy(place):
@@ -99,7 +107,14 @@ def cost(proxy, work):
     return result, Cost(len(proxy.requests), proxy.rounds(), proxy.bytes_out(), [r.line() for r in proxy.requests])
 
 
-@pytest.fixture(scope="module", params=[(v, t, f) for v in VERSIONS for t in TABLES for f in (1, 4)], ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
+def cases():
+    """(Version, table, fragments) of the datasets."""
+    full = os.environ.get("LANCEFS_FULL") == "1"
+    every = [(t, f) for t in TABLES for f in (1, 4)]
+    return [(v, t, f) for v in VERSIONS + RARE_VERSIONS for t, f in every if full or v in VERSIONS or (t, f) in RARE_CASES]
+
+
+@pytest.fixture(scope="module", params=cases(), ids=lambda p: f"{p[0]}-{p[1]}-{p[2]}")
 def dataset(request, place):
     """(URI, rows, columns, fragments) of a table of one file version in one or several fragments."""
     version, name, fragments = request.param
@@ -131,8 +146,8 @@ def compare(place, proxy, dataset, offsets, columns=None):
     other, other_cost = theirs(place, proxy, uri, offsets, columns)
     print(f"{','.join(columns or ['all columns'])}: {my_cost}; pylance {other_cost}")
     assert mine.num_rows == len(offsets) and mine.to_pylist() == other.to_pylist()
-    assert my_cost.requests <= other_cost.requests, (my_cost.log, other_cost.log)
-    assert my_cost.bytes <= other_cost.bytes + TAIL * fragments, (my_cost.log, other_cost.log)
+    assert my_cost.requests <= other_cost.requests, my_cost.against(other_cost)
+    assert my_cost.bytes <= other_cost.bytes + TAIL * fragments, my_cost.against(other_cost)
     return my_cost, other_cost
 
 
@@ -156,9 +171,14 @@ def test_one_row(place, proxy, dataset):
     env = {**place.env, "AWS_ENDPOINT": proxy.endpoint}
     as_file, file_cost = cost(proxy, lambda: subprocess.run([LANCEFS, "cat", dataset[0], f"rows/{row}.json"], env=env, stdout=subprocess.PIPE, check=True))
     assert json.loads(as_file.stdout)[dataset[2][0]] is not None
-    assert file_cost.requests <= other.requests and file_cost.bytes <= other.bytes + TAIL, (file_cost.log, other.log)
-    # Listing, manifest, tail, where in each page, values; lists of 2.0 take one more. Many at once queue, which a busy machine stretches.
-    assert mine.requests >= 30 or mine.rounds <= 6, mine.log
+    assert file_cost.requests <= other.requests and file_cost.bytes <= other.bytes + TAIL, file_cost.against(other)
+    # Listing, manifest, tail, where in each page, values; lists of 2.0 take one more, those of 0.1 and 2.3 more. Many at once may queue,
+    # and the sixty of a wide row in 0.1 do.
+    rare = any(f"-{version}-" in dataset[0] for version in RARE_VERSIONS)
+    if mine.requests < 30:
+        assert mine.rounds <= (max(10, other.rounds + 3) if rare else 6), mine.log
+    elif not rare:
+        assert mine.rounds <= 10, mine.log
 
 
 def test_neighbours(place, proxy, dataset):
@@ -171,4 +191,4 @@ def test_opening(place, proxy, dataset):
     _, mine = cost(proxy, lambda: subprocess.run([LANCEFS, "cat", dataset[0], "schema.json"], env={**place.env, "AWS_ENDPOINT": proxy.endpoint},
                                                  stdout=subprocess.PIPE, check=True))
     _, other = cost(proxy, lambda: lance.dataset(dataset[0], storage_options={**place.storage_options, **endpoint}).schema)
-    assert mine.requests <= other.requests and mine.bytes <= other.bytes + 1024, (mine.log, other.log)
+    assert mine.requests <= other.requests and mine.bytes <= other.bytes + 1024, mine.against(other)

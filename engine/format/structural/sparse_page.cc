@@ -14,6 +14,8 @@ namespace {
 constexpr uint64_t kSmallPage = 64 * 1024;
 // Slots without stored bytes: one read gets at most so much memory for them.
 constexpr uint64_t kMaxUnstoredBytes = kFreeArrayBytes;
+// Row indices of up to so many gaps across which a store joins reads are read whole.
+constexpr uint64_t kEarlyGaps = 16;
 // The values of a page have a place of their own in the file's cache.
 constexpr size_t kValuesPage = size_t{1} << 31;
 
@@ -42,7 +44,9 @@ class SparseRead final : public PageRead {
   Status Plan();
   Status PlanItems();
   Status MakeValues(RowSelection values);
-  Status FeedValues();
+  std::vector<size_t> EarlyBuffers() const;
+  const Bytes* HeldFor(const ByteRange& range, uint64_t* offset) const;
+  Status FeedValues(std::vector<Bytes> answers);
   RowSelection StoredOf() const;
   Status DecodeValues(LeafColumn* out);
   uint64_t StoredLimit() const;
@@ -67,7 +71,7 @@ class SparseRead final : public PageRead {
   std::unique_ptr<PageRead> values_;  // null = nothing to read
 
   bool whole_ = false;
-  std::vector<Bytes> buffers_;  // of the whole page, in the order of its buffers
+  std::vector<Bytes> buffers_;  // what is there of the page, in the order of its buffers; empty where it is not
 };
 
 Status SparseRead::Init(const pb::v23::PlanarLayout& layout) {
@@ -138,19 +142,43 @@ Status SparseRead::InitValues(const SparseStructure& structure) {
 }
 
 std::vector<ByteRange> SparseRead::NextReads() {
+  std::vector<ByteRange> ranges;
   if (state_ != nullptr) {
-    return values_ != nullptr && !whole_ ? values_->NextReads() : std::vector<ByteRange>();
+    if (values_ == nullptr) return ranges;
+    uint64_t offset = 0;
+    for (const ByteRange& range : values_->NextReads()) {
+      if (HeldFor(range, &offset) == nullptr) ranges.push_back(range);
+    }
+    return ranges;
   }
   const size_t first = whole_ ? 0 : value_buffers_;
-  std::vector<ByteRange> ranges(page().buffers.begin() + static_cast<ptrdiff_t>(first), page().buffers.end());
-  if (!whole_ && index_codec_ != nullptr) ranges.push_back(page().buffers[0]);
+  ranges.assign(page().buffers.begin() + static_cast<ptrdiff_t>(first), page().buffers.end());
+  if (whole_) return ranges;
+  if (index_codec_ != nullptr) ranges.push_back(page().buffers[0]);
+  if (ranges.empty()) return ranges;  // it all stands in the message
+  for (const size_t buffer : EarlyBuffers()) ranges.push_back(page().buffers[buffer]);
   return ranges;
 }
 
+// What tells where values stand is read together with the structure, which tells what values are wanted: that spares a round and
+// often a request. Row indices are larger than the few entries of them that are needed, so only as much as costs next to nothing.
+std::vector<size_t> SparseRead::EarlyBuffers() const {
+  if (layout_.has_chunked()) return value_buffers_ == 3 ? std::vector<size_t>{0, 2} : std::vector<size_t>{0};
+  const uint64_t most = context_.file->store()->traits().coalesce_gap * kEarlyGaps;
+  if (layout_.has_zipped() && value_buffers_ == 2 && page().buffers[1].length <= most) return {1};
+  return {};
+}
+
 Status SparseRead::Supply(std::vector<Bytes> answers) {
-  if (state_ != nullptr) return values_->Supply(std::move(answers));
+  if (state_ != nullptr) return FeedValues(std::move(answers));
   LANCEFS_RETURN_NOT_OK(ParseState(answers));
-  if (whole_) buffers_ = std::move(answers);
+  if (whole_) {
+    buffers_ = std::move(answers);
+  } else {
+    buffers_.resize(value_buffers_);
+    size_t next = page().buffers.size() - value_buffers_ + (index_codec_ != nullptr ? 1 : 0);
+    for (const size_t buffer : EarlyBuffers()) buffers_[buffer] = std::move(answers[next++]);
+  }
   return Plan();
 }
 
@@ -172,7 +200,7 @@ Status SparseRead::ParseState(const std::vector<Bytes>& answers) {
   }
   if (index_codec_ != nullptr) {
     Block indices;
-    const Bytes& bytes = whole_ ? answers.front() : answers.back();
+    const Bytes& bytes = whole_ ? answers.front() : answers[count];
     LANCEFS_RETURN_NOT_OK(index_codec_->Decode(bytes.span(), state->structure.leaf_slots(), &indices));
     state->indices.resize(indices.count);
     std::memcpy(state->indices.data(), indices.data.data(), indices.data.size());
@@ -199,7 +227,7 @@ Status SparseRead::Plan() {
         return Status::TooLarge("the lists have too many items; read fewer rows at once");
     }
   }
-  return whole_ ? FeedValues() : Status::OK();
+  return FeedValues({});
 }
 
 // The stored values among the wanted slots.
@@ -264,25 +292,38 @@ Status SparseRead::MakeValues(RowSelection values) {
   return Status::OK();
 }
 
-// The whole page is there: what the values' reader asks for is a part of it.
-Status SparseRead::FeedValues() {
+// The buffer that holds `range`, if it is there; ranges without bytes are in any.
+const Bytes* SparseRead::HeldFor(const ByteRange& range, uint64_t* offset) const {
+  static const Bytes kNothing;
+  *offset = 0;
+  if (range.length == 0) return &kNothing;
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    const ByteRange& buffer = page().buffers[i];
+    if (buffers_[i].empty() || range.offset < buffer.offset || range.end() > buffer.end()) continue;
+    *offset = range.offset - buffer.offset;
+    return &buffers_[i];
+  }
+  return nullptr;
+}
+
+// Gives the values' reader what it asked for, `answers` where it is not there yet, and then whatever it asks for that is.
+Status SparseRead::FeedValues(std::vector<Bytes> answers) {
   if (values_ == nullptr) return Status::OK();
+  size_t next = 0;
   for (std::vector<ByteRange> ranges = values_->NextReads(); !ranges.empty(); ranges = values_->NextReads()) {
-    std::vector<Bytes> answers;
+    std::vector<Bytes> parts;
+    parts.reserve(ranges.size());
     for (const ByteRange& range : ranges) {
-      if (range.length == 0) {
-        answers.emplace_back();
-        continue;
+      uint64_t offset = 0;
+      if (const Bytes* held = HeldFor(range, &offset)) {
+        parts.push_back(held->Slice(offset, range.length));
+      } else if (next < answers.size()) {
+        parts.push_back(std::move(answers[next++]));
+      } else {
+        return Status::OK();  // to be read in the next round
       }
-      const auto& all = page().buffers;
-      const auto holds = [&](const ByteRange& buffer) {
-        return range.offset >= buffer.offset && range.offset - buffer.offset + range.length <= buffer.length;
-      };
-      const auto buffer = std::find_if(all.begin(), all.end(), holds);
-      if (buffer == all.end()) return Status::Internal("a part of a page that is in none of its buffers");
-      answers.push_back(buffers_[static_cast<size_t>(buffer - all.begin())].Slice(range.offset - buffer->offset, range.length));
     }
-    LANCEFS_RETURN_NOT_OK(values_->Supply(std::move(answers)));
+    LANCEFS_RETURN_NOT_OK(values_->Supply(std::move(parts)));
   }
   buffers_.clear();
   return Status::OK();

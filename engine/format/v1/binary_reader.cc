@@ -15,7 +15,7 @@ constexpr uint64_t kPlace = 8;  // bytes of a string's place
 // The places of strings: one more than strings, each where one ends and the next begins.
 class Places {
  public:
-  Places(Pages pages, PageRanges ranges) : pages_(std::move(pages)), ranges_(std::move(ranges)) {}
+  Places(Pages pages, PageRanges ranges) : pages_(std::move(pages)), ranges_(std::move(ranges)), joined_(pages_.offset_reach()) {}
 
   const Pages& pages() const { return pages_; }
   const PageRanges& ranges() const { return ranges_; }
@@ -24,7 +24,7 @@ class Places {
   // The bytes of the strings of every range.
   const std::vector<ByteRange>& spans() const { return spans_; }
 
-  Status Next(std::vector<ByteRange>* reads) const {
+  Status Next(std::vector<ByteRange>* reads) {
     uint64_t total = 0;
     for (const PageRange& range : ranges_) {
       const uint64_t length = pages_.LengthOf(range.batch);
@@ -34,17 +34,19 @@ class Places {
       }
       LANCEFS_ASSIGN_OR_RETURN(const ByteRange read,
                                pages_.Locate({range.batch, range.start, range.end + 1}, kPlace * 8, range.end + 1));
-      reads->push_back(read);
+      joined_.Add(range.batch, read);
       total += read.length - kPlace;  // neighbouring ranges share one
     }
+    joined_.AppendReads(reads);
     return pages_.CheckTotal({{0, total}});
   }
 
   Status Take(Answers* answers) {
-    for (const PageRange& range : ranges_) {
-      bytes_.push_back(answers->Take());
-      const auto first = LoadLittleEndian<uint64_t>(bytes_.back().data());
-      const auto last = LoadLittleEndian<uint64_t>(bytes_.back().data() + range.length() * kPlace);
+    bytes_ = joined_.Take(answers);
+    for (size_t i = 0; i < ranges_.size(); ++i) {
+      const PageRange& range = ranges_[i];
+      const auto first = LoadLittleEndian<uint64_t>(raw(i));
+      const auto last = LoadLittleEndian<uint64_t>(raw(i) + range.length() * kPlace);
       if (first > last || last > pages_.file_size()) {
         return pages_.Corrupt(range.batch, "strings stand from " + std::to_string(first) + " to " + std::to_string(last) +
                                                " in a file of " + std::to_string(pages_.file_size()) + " bytes");
@@ -57,6 +59,7 @@ class Places {
  private:
   Pages pages_;
   PageRanges ranges_;
+  JoinedReads joined_;
   std::vector<Bytes> bytes_;
   std::vector<ByteRange> spans_;
 };
@@ -65,13 +68,14 @@ class Places {
 class BinaryReader : public Reader {
  public:
   BinaryReader(Places places, std::shared_ptr<arrow::DataType> type, bool nullable)
-      : places_(std::move(places)), type_(std::move(type)), nullable_(nullable) {}
+      : places_(std::move(places)), type_(std::move(type)), nullable_(nullable), joined_(places_.pages().value_reach()) {}
 
   Status Next(std::vector<ByteRange>* reads) override {
     if (stage_ == Stage::kPlaces) return places_.Next(reads);
     if (stage_ == Stage::kDone) return Status::OK();
     LANCEFS_RETURN_NOT_OK(places_.pages().CheckTotal(places_.spans()));
-    reads->insert(reads->end(), places_.spans().begin(), places_.spans().end());
+    for (size_t i = 0; i < places_.spans().size(); ++i) joined_.Add(places_.ranges()[i].batch, places_.spans()[i]);
+    joined_.AppendReads(reads);
     return Status::OK();
   }
 
@@ -81,7 +85,7 @@ class BinaryReader : public Reader {
       return places_.Take(answers);
     }
     stage_ = Stage::kDone;
-    for (size_t i = 0; i < places_.ranges().size(); ++i) bytes_.push_back(answers->Take());
+    bytes_ = joined_.Take(answers);
     return Status::OK();
   }
 
@@ -106,6 +110,7 @@ class BinaryReader : public Reader {
   std::shared_ptr<arrow::DataType> type_;
   bool nullable_;
   Stage stage_ = Stage::kPlaces;
+  JoinedReads joined_;
   std::vector<Bytes> bytes_;
 };
 

@@ -13,7 +13,11 @@ constexpr uint64_t kMaxWidth = uint64_t{1} << 40;
 class FixedReader : public Reader {
  public:
   FixedReader(Pages pages, std::shared_ptr<arrow::DataType> type, uint64_t bits, PageRanges ranges)
-      : pages_(std::move(pages)), type_(std::move(type)), bits_(bits), ranges_(std::move(ranges)) {}
+      : pages_(std::move(pages)),
+        type_(std::move(type)),
+        bits_(bits),
+        ranges_(std::move(ranges)),
+        joined_(pages_.value_reach()) {}
 
   Status Next(std::vector<ByteRange>* reads) override {
     if (asked_) return Status::OK();
@@ -21,15 +25,17 @@ class FixedReader : public Reader {
     std::vector<ByteRange> mine;
     for (const PageRange& range : ranges_) {
       LANCEFS_ASSIGN_OR_RETURN(const ByteRange read, pages_.Locate(range, bits_, pages_.LengthOf(range.batch)));
-      if (bits_ != 0) mine.push_back(read);
+      if (bits_ == 0) continue;
+      mine.push_back(read);
+      joined_.Add(range.batch, read);
     }
     LANCEFS_RETURN_NOT_OK(pages_.CheckTotal(mine));
-    reads->insert(reads->end(), mine.begin(), mine.end());
+    joined_.AppendReads(reads);
     return Status::OK();
   }
 
   Status Take(Answers* answers) override {
-    for (size_t i = 0; i < ranges_.size(); ++i) bytes_.push_back(answers->Take());
+    bytes_ = joined_.Take(answers);
     return Status::OK();
   }
 
@@ -59,6 +65,7 @@ class FixedReader : public Reader {
   std::shared_ptr<arrow::DataType> type_;
   uint64_t bits_;
   PageRanges ranges_;
+  JoinedReads joined_;
   std::vector<Bytes> bytes_;
   bool asked_ = false;
 };

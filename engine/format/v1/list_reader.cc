@@ -14,28 +14,28 @@ class ListReader : public Reader {
         pages_(std::move(pages)),
         field_(field),
         ranges_(std::move(ranges)),
-        rows_(CountValues(ranges_)) {}
+        rows_(CountValues(ranges_)),
+        joined_(pages_.offset_reach()) {}
 
   Status Next(std::vector<ByteRange>* reads) override {
     if (items_ == nullptr && ranges_.empty()) LANCEFS_RETURN_NOT_OK(MakeItems());
     if (items_ != nullptr) return items_->Next(reads);
-    std::vector<ByteRange> mine;
+    uint64_t total = 0;
     for (const PageRange& range : ranges_) {
       // The page counts the offsets, one more than rows.
       LANCEFS_ASSIGN_OR_RETURN(const ByteRange read, pages_.Locate({range.batch, range.start, range.end + 1}, sizeof(Offset) * 8,
                                                                    pages_.LengthOf(range.batch)));
-      mine.push_back(read);
+      joined_.Add(range.batch, read);
+      total += read.length - sizeof(Offset);  // neighbours share one
     }
-    uint64_t total = 0;
-    for (const ByteRange& read : mine) total += read.length - sizeof(Offset);  // neighbours share one
     LANCEFS_RETURN_NOT_OK(pages_.CheckTotal({{0, total}}));
-    reads->insert(reads->end(), mine.begin(), mine.end());
+    joined_.AppendReads(reads);
     return Status::OK();
   }
 
   Status Take(Answers* answers) override {
     if (items_ != nullptr) return items_->Take(answers);
-    for (size_t i = 0; i < ranges_.size(); ++i) bytes_.push_back(answers->Take());
+    bytes_ = joined_.Take(answers);
     return MakeItems();
   }
 
@@ -73,7 +73,7 @@ class ListReader : public Reader {
       AddRange(&wanted, {ranges_[i].batch, static_cast<uint64_t>(first), static_cast<uint64_t>(previous)});
     }
     bytes_.clear();
-    LANCEFS_ASSIGN_OR_RETURN(items_, MakeReader(context_, field_.children[0], std::move(wanted)));
+    LANCEFS_ASSIGN_OR_RETURN(items_, MakeReader(context_, field_.children[0], std::move(wanted), Level::kItems));
     return Status::OK();
   }
 
@@ -82,6 +82,7 @@ class ListReader : public Reader {
   const Field& field_;  // of the context
   PageRanges ranges_;
   uint64_t rows_;
+  JoinedReads joined_;
   std::vector<Bytes> bytes_;
   std::shared_ptr<arrow::Buffer> offsets_;
   std::unique_ptr<Reader> items_;

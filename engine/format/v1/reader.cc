@@ -43,10 +43,11 @@ class StructReader : public Reader {
   uint64_t rows_;
 };
 
-Result<std::unique_ptr<Reader>> MakeStructReader(const ReadContext& context, const Field& field, const PageRanges& ranges) {
+Result<std::unique_ptr<Reader>> MakeStructReader(const ReadContext& context, const Field& field, const PageRanges& ranges,
+                                                 Level level) {
   std::vector<std::unique_ptr<Reader>> children;
   for (const Field& child : field.children) {
-    LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<Reader> reader, MakeReader(context, child, ranges));
+    LANCEFS_ASSIGN_OR_RETURN(std::unique_ptr<Reader> reader, MakeReader(context, child, ranges, level));
     children.push_back(std::move(reader));
   }
   return std::unique_ptr<Reader>(std::make_unique<StructReader>(field.type, std::move(children), CountValues(ranges)));
@@ -125,15 +126,40 @@ Status Pages::CheckTotal(const std::vector<ByteRange>& reads) const {
   return Status::OK();
 }
 
-Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, PageRanges ranges) {
+void JoinedReads::Add(size_t batch, const ByteRange& range) {
+  if (range.length == 0) {  // answered without a request
+    pieces_.push_back({reads_.size(), 0, 0});
+    reads_.push_back(range);
+    return;
+  }
+  if (batch != batch_ || range.offset < reads_[last_].offset || range.offset - reads_[last_].offset > reach_) {
+    batch_ = batch;
+    last_ = reads_.size();
+    reads_.push_back(range);
+  }
+  ByteRange& read = reads_[last_];
+  read.length = std::max(read.end(), range.end()) - read.offset;
+  pieces_.push_back({last_, range.offset - read.offset, range.length});
+}
+
+std::vector<Bytes> JoinedReads::Take(Answers* answers) const {
+  std::vector<Bytes> read(reads_.size());
+  for (Bytes& bytes : read) bytes = answers->Take();
+  std::vector<Bytes> out;
+  out.reserve(pieces_.size());
+  for (const Piece& piece : pieces_) out.push_back(read[piece.read].Slice(piece.offset, piece.length));
+  return out;
+}
+
+Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, PageRanges ranges, Level level) {
   const arrow::Type::type id = field.type->id();
-  if (id == arrow::Type::STRUCT && !field.IsBlob()) return MakeStructReader(context, field, ranges);
+  if (id == arrow::Type::STRUCT && !field.IsBlob()) return MakeStructReader(context, field, ranges, level);
   const auto column = context->columns.find(field.id);
   if (column == context->columns.end() || id == arrow::Type::NA) return v20::MakeNullReader(field, CountValues(ranges));
   const auto info = context->infos.find(column->second);
   if (info == context->infos.end())
     return Status::Internal("the metadata of column " + std::to_string(column->second) + " was not read");
-  Pages pages(context->file, info->second, field.name);
+  Pages pages(context->file, info->second, field.name, level);
   if (field.IsBlob() && field.type->Equals(*BlobDescriptorType()))
     return MakeBinaryReader(std::move(pages), field.type, field.nullable, std::move(ranges));
   switch (id) {

@@ -33,11 +33,14 @@ uint64_t CountValues(const PageRanges& ranges);
 // Adds a range, joining it with the last one where it goes on there.
 void AddRange(PageRanges* ranges, const PageRange& added);
 
+// Whether ranges are rows, or items of lists.
+enum class Level { kRows, kItems };
+
 // The pages of one field.
 class Pages {
  public:
-  Pages(std::shared_ptr<LanceFile> file, std::shared_ptr<const ColumnInfo> info, std::string field)
-      : file_(std::move(file)), info_(std::move(info)), field_(std::move(field)) {}
+  Pages(std::shared_ptr<LanceFile> file, std::shared_ptr<const ColumnInfo> info, std::string field, Level level)
+      : file_(std::move(file)), info_(std::move(info)), field_(std::move(field)), level_(level) {}
 
   Status Corrupt(size_t batch, const std::string& what) const;
   // The bytes that hold the values of `range`, `bits` each. Errors: kCorruption when they lie behind the page's
@@ -47,15 +50,44 @@ class Pages {
   // Pages do not overlap: together they are no longer than the file. Keeps hostile tables from multiplying it.
   Status CheckTotal(const std::vector<ByteRange>& reads) const;
   uint64_t file_size() const { return file_->size(); }
+  // How far apart values of one page may start to be read at once, and offsets and places. pylance's measures: it reads rows
+  // within 64 KiB of another at once, all places between the first row and the last of a page, and every list for itself.
+  uint64_t value_reach() const { return level_ == Level::kItems ? 0 : file_->store()->traits().coalesce_gap; }
+  uint64_t offset_reach() const { return value_reach() * (file_->store()->traits().is_local ? 1 : 16); }
 
  private:
   std::shared_ptr<LanceFile> file_;
   std::shared_ptr<const ColumnInfo> info_;
   std::string field_;
+  Level level_;
+};
+
+// Wanted ranges of pages, those of one batch joined where they are near each other.
+class JoinedReads {
+ public:
+  // Ranges of one batch are read at once while they start within `reach` of the first of them.
+  explicit JoinedReads(uint64_t reach) : reach_(reach) {}
+  void Add(size_t batch, const ByteRange& range);
+  void AppendReads(std::vector<ByteRange>* reads) const { reads->insert(reads->end(), reads_.begin(), reads_.end()); }
+  // The bytes of every added range.
+  std::vector<Bytes> Take(Answers* answers) const;
+
+ private:
+  struct Piece {
+    size_t read;
+    uint64_t offset;
+    uint64_t length;
+  };
+  uint64_t reach_;
+  size_t batch_ = SIZE_MAX;  // of the last read that holds bytes
+  size_t last_ = 0;          // that read
+  std::vector<ByteRange> reads_;
+  std::vector<Piece> pieces_;
 };
 
 // A reader for `field` and all below it.
-Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, PageRanges ranges);
+Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Field& field, PageRanges ranges,
+                                           Level level = Level::kRows);
 // Values of a fixed width: numbers, booleans, fixed-size lists and binaries.
 Result<std::unique_ptr<Reader>> MakeFixedReader(Pages pages, const std::shared_ptr<arrow::DataType>& type, PageRanges ranges);
 // Strings and binaries; where `type` is BlobDescriptorType(), only where their bytes are.

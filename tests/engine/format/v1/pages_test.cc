@@ -8,6 +8,7 @@
 #include <random>
 
 #include "backends/memory_store.h"
+#include "backends/metered_store.h"
 #include "engine/arrow_status.h"
 #include "engine/format/blob_descriptor.h"
 #include "engine/format/column_read.h"
@@ -187,6 +188,93 @@ TEST(LegacyPages, OnlyWhatIsWantedIsRead) {
   ASSERT_TRUE(reads.ok());
   ASSERT_EQ(reads->size(), 1U);
   EXPECT_EQ((*reads)[0].length, 12U);  // two strings
+}
+
+// What a read of `field` asks for first.
+std::vector<ByteRange> FirstReads(const std::shared_ptr<LanceFile>& file, const Field& field, RowSelection rows) {
+  auto read = StartRead(file, field, std::move(rows));
+  if (!read.ok()) return {};
+  auto reads = (*read)->NextReads();
+  return reads.ok() ? *reads : std::vector<ByteRange>();
+}
+
+TEST(LegacyPages, RowsWithin64KiBOfTheFirstAreReadAtOnce) {
+  constexpr int32_t kRows = 40'000;
+  FileMaker file({0, kRows, 2 * kRows}, 3);
+  std::vector<int64_t> numbers(kRows);
+  std::vector<int32_t> offsets(kRows + 1);
+  for (size_t i = 0; i < kRows; ++i) numbers[i] = static_cast<int64_t>(i);
+  for (size_t i = 0; i <= kRows; ++i) offsets[i] = static_cast<int32_t>(i / 2);
+  for (size_t batch = 0; batch < 2; ++batch) {
+    file.Page(0, batch, Packed(numbers), kRows);
+    file.Page(1, batch, Packed(offsets), kRows + 1);
+    file.Page(2, batch, Packed(numbers), kRows / 2);
+  }
+  auto opened = OpenBytes(file.Finish());
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  const Field number = MakeField("int64");
+  const RowSelection near = {{10, 11}, {500, 502}, {8202, 8203}};
+  auto reads = FirstReads(*opened, number, near);
+  ASSERT_EQ(reads.size(), 1U);
+  EXPECT_EQ(reads[0].length, (8203U - 10) * 8);
+  EXPECT_EQ(Read(file.Finish(), number, near), "10 500 501 8202");
+  const RowSelection far = {{10, 11}, {8203, 8204}, {39'999, 40'001}};
+  EXPECT_EQ(FirstReads(*opened, number, far).size(), 4U) << "two batches have no page together";
+  EXPECT_EQ(Read(file.Finish(), number, far), "10 8203 39999 0");
+
+  // All offsets at once, but every list for itself.
+  const Field list = MakeField("list", 1, {MakeField("int64", 2)});
+  const RowSelection rows = {{11, 12}, {8205, 8206}, {30'001, 30'002}};
+  auto read = StartRead(*opened, list, rows);
+  ASSERT_TRUE(read.ok());
+  auto places = (*read)->NextReads();
+  ASSERT_TRUE(places.ok());
+  ASSERT_EQ(places->size(), 1U);
+  auto answers = (*opened)->ReadRangesAsync(*places, OpContext()).Get(OpContext());
+  ASSERT_TRUE(answers.ok() && (*read)->Supply(*answers).ok());
+  auto items = (*read)->NextReads();
+  ASSERT_TRUE(items.ok());
+  ASSERT_EQ(items->size(), 3U);
+  for (const ByteRange& item : *items) EXPECT_EQ(item.length, 8U);
+  const auto lists = ReadField(file.Finish(), list, rows);
+  ASSERT_TRUE(lists.ok());
+  EXPECT_EQ((*lists)->ToString(), "[\n  [\n    5\n  ],\n  [\n    4102\n  ],\n  [\n    15000\n  ]\n]");
+}
+
+TEST(LegacyPages, TheRowsBetweenAreNotReadForOneRowOfManyColumns) {
+  constexpr size_t kFields = 60;
+  FileMaker file({0, 1024}, kFields);
+  std::vector<int64_t> numbers(1024);
+  for (size_t field = 0; field < kFields; ++field) {
+    for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<int64_t>(field * 10'000 + i);
+    file.Page(field, 0, Packed(numbers), numbers.size());
+    // Gaps of 8 KiB, and small ones that cost less than a request.
+    if (field < 10) file.Raw(std::string(8, 'x'));
+  }
+  file.Raw(std::string(100'000, 'x'));  // nothing stands in the tail
+  Metrics metrics;
+  const auto store = MakeMeteredStore(MakeMemoryStore(), &metrics);
+  ASSERT_TRUE(store->Put("f.lance", Bytes::FromString(file.Finish()), OpContext()).ok());
+  auto opened = LanceFile::Open(store, "f.lance", 0, OpContext());
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  const auto cost = [&](const RowSelection& rows) {
+    std::vector<std::unique_ptr<ColumnRead>> reads;
+    for (size_t field = 0; field < kFields; ++field)
+      reads.push_back(StartRead(*opened, MakeField("int64", static_cast<int32_t>(field)), rows).MoveValue());
+    const uint64_t requests = metrics.counter("lancefs_store_get_requests_total");
+    const uint64_t bytes = metrics.counter("lancefs_store_bytes_read_total");
+    const auto arrays = RunColumnReads(*opened, std::move(reads), OpContext());
+    EXPECT_TRUE(arrays.ok()) << arrays.status().ToString();
+    for (size_t field = 0; arrays.ok() && field < kFields; ++field)
+      EXPECT_EQ((*(*arrays)[field]->GetScalar(0))->ToString(), std::to_string(field * 10'000 + rows[0].start));
+    return std::pair(metrics.counter("lancefs_store_get_requests_total") - requests,
+                     metrics.counter("lancefs_store_bytes_read_total") - bytes);
+  };
+  EXPECT_EQ(cost({{1000, 1001}}), std::pair(uint64_t{kFields}, uint64_t{kFields * 8}));
+  // Next to whole pages: little stands between them.
+  const auto [requests, bytes] = cost({{0, 1023}});
+  EXPECT_EQ(requests, 1U);
+  EXPECT_EQ(bytes, kFields * 1024 * 8 + 10 * 8 - 8);
 }
 
 TEST(LegacyPages, Booleans) {
