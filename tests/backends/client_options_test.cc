@@ -108,6 +108,13 @@ TEST(ClientOptions, Certificates) {
   ExpectServed(Client({}, {{"SSL_CERT_FILE", bundle.path()}}), url);
   ExpectServed(Client({}, {{"SSL_CERT_FILE", wrong.path()}, {"AWS_CA_BUNDLE", bundle.path()}}), url);
   ExpectFailure(Client({{"ca_bundle", wrong.path()}}, {{"SSL_CERT_FILE", bundle.path()}}), url, HttpFailure::kProtocol);
+  // AWS' variable is for AWS.
+  const Environment aws = {{"AWS_CA_BUNDLE", bundle.path()}};
+  for (const char* prefix : {"azure_", "google_"}) {
+    const Result<ClientOptions> parsed = ParseClientOptions(OptionReader({}, aws, prefix));
+    ASSERT_TRUE(parsed.ok());
+    ExpectFailure(HttpClient(parsed->http), url, HttpFailure::kProtocol);
+  }
   ExpectFailure(Client({{"ca_bundle", "/no/such/file"}}), url, HttpFailure::kProtocol);
   // What one client may do opens nothing for the next.
   ExpectFailure(Client({}), url, HttpFailure::kProtocol);
