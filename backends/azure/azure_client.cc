@@ -20,11 +20,22 @@ constexpr int64_t kSkewThatMatters = 60;  // seconds; the service takes 15 minut
 AzureClient::AzureClient(AzureOptions options, Metrics* metrics)
     : CloudClient(options.client, metrics), options_(std::move(options)) {}
 
-HttpRequest AzureClient::MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const {
-  const std::string origin = UrlOrigin(options_.endpoint);
-  std::string path = options_.endpoint.substr(origin.size()) + "/" + options_.container;
-  if (!request.key.empty()) path += "/" + PercentEncode(request.key, "/");
+std::string AzureClient::PathOf(const std::string& key) const {
+  const std::string path = options_.endpoint.substr(UrlOrigin(options_.endpoint).size()) + "/" + options_.container;
+  return key.empty() ? path : path + "/" + PercentEncode(key, "/");
+}
 
+bool AzureClient::signs_with_sas() const {
+  return !options_.skip_signature && options_.tokens == nullptr && options_.account_key.empty();
+}
+
+std::string AzureClient::CopySource(const std::string& key) const {
+  const std::string url = UrlOrigin(options_.endpoint) + PathOf(key);
+  return signs_with_sas() && !options_.sas.empty() ? url + "?" + CanonicalQuery(options_.sas) : url;
+}
+
+HttpRequest AzureClient::MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const {
+  const std::string path = PathOf(request.key);
   HttpRequest http;
   http.method = request.method;
   http.body = request.body;
@@ -38,18 +49,16 @@ HttpRequest AzureClient::MakeHttpRequest(const CloudRequest& request, const Acce
   http.headers.emplace_back("date", HttpDate(now));
   http.headers.emplace_back("x-ms-version", kVersion);
   auto query = request.query;
-  if (!options_.skip_signature) {
-    if (token != nullptr) {
-      http.headers.emplace_back("authorization", "Bearer " + token->text);
-    } else if (!options_.account_key.empty()) {
-      const AzureRequest to_sign{HttpMethodName(request.method), path, query, http.headers, http.body_size()};
-      http.headers.emplace_back("authorization", AzureSharedKeyAuthorization(to_sign, options_.account, options_.account_key));
-    } else {
-      query.insert(query.end(), options_.sas.begin(), options_.sas.end());
-    }
+  if (signs_with_sas()) {
+    query.insert(query.end(), options_.sas.begin(), options_.sas.end());
+  } else if (token != nullptr) {
+    http.headers.emplace_back("authorization", "Bearer " + token->text);
+  } else if (!options_.skip_signature) {
+    const AzureRequest to_sign{HttpMethodName(request.method), path, query, http.headers, http.body_size()};
+    http.headers.emplace_back("authorization", AzureSharedKeyAuthorization(to_sign, options_.account, options_.account_key));
   }
   const std::string text = CanonicalQuery(query);
-  http.url = origin + path + (text.empty() ? "" : "?" + text);
+  http.url = UrlOrigin(options_.endpoint) + path + (text.empty() ? "" : "?" + text);
   return http;
 }
 

@@ -23,6 +23,9 @@ class AzureClient : public CloudClient {
   CloudError ParseError(const HttpResponse& response) const override;
   HttpHeaders ReadHeaders() const override;       // the customer's key
   HttpHeaders NewObjectHeaders() const override;  // of PUT Blob
+  bool has_customer_key() const { return !options_.encryption_key_base64.empty(); }
+  // The URL of a blob as the source of a copy. Secret: it may carry a SAS.
+  std::string CopySource(const std::string& key) const;
 
  protected:
   Future<HttpRequest> Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) override;
@@ -32,6 +35,8 @@ class AzureClient : public CloudClient {
 
  private:
   HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const;
+  std::string PathOf(const std::string& key) const;  // as it goes over the wire
+  bool signs_with_sas() const;
 
   const AzureOptions options_;
   std::atomic<int64_t> clock_offset_seconds_{0};  // the server's clock minus ours

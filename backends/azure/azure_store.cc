@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <thread>
 
 #include "backends/azure/azure_client.h"
 #include "backends/azure/azure_writer.h"
@@ -13,10 +15,27 @@ namespace lancefs {
 namespace {
 
 constexpr size_t kMaxPage = 5000;
+constexpr std::chrono::milliseconds kFirstPause{10};
+constexpr std::chrono::milliseconds kLongestPause{500};
 
 class AzureStore : public CloudStore {
  public:
   explicit AzureStore(std::shared_ptr<AzureClient> client) : CloudStore(client, StoreTraits()), azure_(std::move(client)) {}
+
+  Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
+    // The service copies no blobs that are encrypted with the customer's key.
+    if (azure_->has_customer_key()) return CloudStore::Copy(from, to, ctx);
+    CloudRequest request;
+    request.kind = RequestKind::kPut;
+    request.method = HttpMethod::kPut;
+    request.key = to;
+    request.headers = {{"x-ms-copy-source", azure_->CopySource(from)}};
+    LANCEFS_ASSIGN_OR_RETURN(CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
+    // An attempt whose answer was lost may still be at work.
+    const bool at_work = response.http.status == 409 && client_->ParseError(response.http).code == "PendingCopyOperation";
+    if (!response.http.ok() && !at_work) return client_->ErrorFrom(response, "copy", from);
+    return AwaitCopy(to, at_work ? "pending" : response.http.header("x-ms-copy-status"), ctx);
+  }
 
  protected:
   bool has_suffix_ranges() const override { return false; }
@@ -57,6 +76,24 @@ class AzureStore : public CloudStore {
   }
 
  private:
+  // Within an account a copy is complete with the answer, as a rule.
+  Status AwaitCopy(const std::string& to, std::string_view first_status, const OpContext& ctx) {
+    std::string status(first_status);
+    for (auto pause = kFirstPause; status == "pending"; pause = std::min(pause * 2, kLongestPause)) {
+      LANCEFS_RETURN_NOT_OK(ctx.Check());
+      std::this_thread::sleep_for(pause);
+      CloudRequest request;
+      request.kind = RequestKind::kHead;
+      request.method = HttpMethod::kHead;
+      request.key = to;
+      LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
+      if (!response.http.ok()) return client_->ErrorFrom(response, "copy to", to);
+      status = response.http.header("x-ms-copy-status");
+    }
+    if (status.empty() || status == "success") return Status::OK();
+    return Status::IoError("copy to " + client_->Name(to) + ": the service gave up (" + status + ")");
+  }
+
   const std::shared_ptr<AzureClient> azure_;
 };
 

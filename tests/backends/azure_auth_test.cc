@@ -676,6 +676,36 @@ TEST(AzureWire, UploadsInBlocks) {
   EXPECT_EQ(server.log().back().headers.at("x-ms-blob-content-type"), "x/y");
 }
 
+TEST(AzureWire, TheServiceCopies) {
+  std::atomic<int> looks{0};
+  LoopbackServer server([&](const Request& request, int) {
+    Answer answer = Blob("x");
+    if (request.method == "PUT") answer.status = 202;
+    const bool failing = request.target.find("fails") != std::string::npos;
+    const bool done = request.target.find("at-once") != std::string::npos || (request.method == "HEAD" && ++looks >= 3);
+    answer.headers.emplace_back("x-ms-copy-status", failing ? "failed" : done ? "success" : "pending");
+    return answer;
+  });
+  const auto store = StoreAt(server, {{"sas_token", "?sv=1&sig=a%2Bb%3D"}});
+  ASSERT_TRUE(store->Copy("d/a b", "at-once", OpContext()).ok());
+  ASSERT_EQ(server.requests(), 1);
+  EXPECT_EQ(server.log()[0].target, "/box/at-once?sig=a%2Bb%3D&sv=1");
+  EXPECT_EQ(server.log()[0].headers.at("x-ms-copy-source"), server.url() + "/box/d/a%20b?sig=a%2Bb%3D&sv=1");
+  EXPECT_TRUE(store->Copy("a", "later", OpContext()).ok());
+  EXPECT_EQ(looks, 3);
+  const Status failed = store->Copy("a", "fails", OpContext());
+  EXPECT_EQ(failed.code(), StatusCode::kIoError);
+  EXPECT_NE(failed.message().find("az://box/fails"), std::string::npos) << failed.ToString();
+  EXPECT_EQ(failed.message().find("sig="), std::string::npos) << failed.ToString();
+  // What the account key signs needs no signature in the source; what a customer's key encrypts goes through this machine.
+  ASSERT_TRUE(StoreAt(server, {{"account_key", kKey}})->Copy("a", "at-once", OpContext()).ok());
+  EXPECT_EQ(server.log().back().headers.at("x-ms-copy-source"), server.url() + "/box/a");
+  const std::string key = Base64Encode(Sha256("key"));
+  ASSERT_TRUE(StoreAt(server, {{"account_key", kKey}, {"encryption_key", key}})->Copy("a", "at-once", OpContext()).ok());
+  EXPECT_EQ(server.log().back().headers.count("x-ms-copy-source"), 0u);
+  EXPECT_EQ(server.log().back().body, "x");
+}
+
 TEST(AzureListing, Pages) {
   const std::string text = R"(<?xml version="1.0" encoding="utf-8"?>
 <EnumerationResults ServiceEndpoint="http://x/" ContainerName="c"><Prefix>d/</Prefix><Blobs>

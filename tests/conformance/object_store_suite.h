@@ -426,6 +426,21 @@ TEST_P(ObjectStoreSuite, AbortedWritersLeaveNothing) {
   EXPECT_TRUE(Names(MustList({.prefix = "ab/", .start_after = "", .recursive = true})).empty());
 }
 
+TEST_P(ObjectStoreSuite, CopiesReplaceTheirTarget) {
+  const Bytes content = Pattern(300'000);
+  const std::string odd = "copy/a b+c%41/\xC3\xA4&=?";
+  MustPut(odd, content);
+  MustPut("copy/target", Text("old"));
+  for (const std::string target : {"copy/target", "copy/new dir/b+%"}) {
+    const Status copied = store_->Copy(Key(odd), Key(target), ctx_);
+    ASSERT_TRUE(copied.ok()) << target << ": " << copied.ToString();
+    ExpectContent(target, content);
+  }
+  ExpectContent(odd, content);
+  EXPECT_EQ(store_->Copy(Key("copy/absent"), Key("copy/target"), ctx_).code(), StatusCode::kNotFound);
+  ExpectContent("copy/target", content);
+}
+
 TEST_P(ObjectStoreSuite, DeleteIsIdempotent) {
   MustPut("d/a", Text("x"));
   EXPECT_TRUE(store_->Delete(Key("d/a"), ctx_).ok());
