@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/azure/azure_client.h"
 
-#include <cstdlib>
-#include <optional>
-
 #include "backends/auth/azure_shared_key.h"
 #include "backends/auth/sigv4.h"
 #include "backends/cloud/dates.h"
@@ -13,12 +10,11 @@ namespace lancefs {
 namespace {
 
 constexpr const char* kVersion = "2023-11-03";
-constexpr int64_t kSkewThatMatters = 60;  // seconds; the service takes 15 minutes
 
 }  // namespace
 
 AzureClient::AzureClient(AzureOptions options, Metrics* metrics)
-    : CloudClient(options.client, metrics), options_(std::move(options)) {}
+    : SigningClient(options.client, options.skip_signature ? nullptr : options.tokens, metrics), options_(std::move(options)) {}
 
 std::string AzureClient::PathOf(const std::string& key) const {
   const std::string path = options_.endpoint.substr(UrlOrigin(options_.endpoint).size()) + "/" + options_.container;
@@ -36,17 +32,8 @@ std::string AzureClient::CopySource(const std::string& key) const {
 
 HttpRequest AzureClient::MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const {
   const std::string path = PathOf(request.key);
-  HttpRequest http;
-  http.method = request.method;
-  http.body = request.body;
-  http.sink = request.sink;
-  http.max_body = request.max_body;
-  // Repeating what changes something is this layer's business, which keeps account of it.
-  http.idempotent = request.idempotent && request.body.empty();
-  http.headers = request.headers;
-  for (const auto& header : options_.client.default_headers) http.headers.push_back(header);
-  const auto now = std::chrono::system_clock::now() + std::chrono::seconds(clock_offset_seconds_.load());
-  http.headers.emplace_back("date", HttpDate(now));
+  HttpRequest http = BareRequest(request);
+  http.headers.emplace_back("date", HttpDate(ServerTime()));
   http.headers.emplace_back("x-ms-version", kVersion);
   auto query = request.query;
   if (signs_with_sas()) {
@@ -62,40 +49,15 @@ HttpRequest AzureClient::MakeHttpRequest(const CloudRequest& request, const Acce
   return http;
 }
 
-Future<HttpRequest> AzureClient::Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) {
-  if (options_.skip_signature || options_.tokens == nullptr) return Future<HttpRequest>::Ready(MakeHttpRequest(request, nullptr));
-  Promise<HttpRequest> prepared;
-  // `request` and `state` belong to the call, which waits for this future.
-  options_.tokens->Get(ctx).OnDone([this, &request, state, prepared](const Result<AccessTokenPtr>& token) {
-    if (!token.ok()) return prepared.Set(token.status());
-    state->credentials = *token;
-    prepared.Set(MakeHttpRequest(request, *token));
-  });
-  return prepared.future();
-}
-
 bool AzureClient::Adapt(const HttpResponse& http, CallState* state) {
   if (http.status != 401 && http.status != 403) return false;
   const CloudError error = ParseError(http);
   // An expired token is refused with 401; some services in front of the store (Fabric's) say 403.
   const bool expired = http.status == 401 || error.code == "AuthenticationFailed" || error.code == "InvalidAuthenticationInfo";
-  if (expired && state->credentials != nullptr && !state->credentials_renewed) {
-    state->credentials_renewed = true;
-    return options_.tokens->Invalidate(std::static_pointer_cast<const AccessToken>(state->credentials));
-  }
+  if (expired && RenewCredentials(state)) return true;
   // A signature with a date too far from the server's.
   const bool signature = !options_.skip_signature && !options_.account_key.empty();
-  if (error.code == "AuthenticationFailed" && signature && !state->clock_learned) {
-    state->clock_learned = true;
-    const std::optional<int64_t> server_ns = ParseHttpDate(http.header("date"));
-    if (!server_ns) return false;
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const int64_t offset = *server_ns / 1000000000 - std::chrono::duration_cast<std::chrono::seconds>(now).count();
-    if (std::llabs(offset - clock_offset_seconds_.load()) < kSkewThatMatters) return false;
-    clock_offset_seconds_ = offset;
-    return true;
-  }
-  return false;
+  return error.code == "AuthenticationFailed" && signature && LearnServerTime(http, state);
 }
 
 bool AzureClient::IsPassing(std::string_view code) const {

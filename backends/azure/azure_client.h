@@ -6,16 +6,15 @@
 // Thread safety: as CloudClient.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 
 #include "backends/azure/azure_options.h"
-#include "backends/cloud/cloud_client.h"
+#include "backends/cloud/signing_client.h"
 
 namespace lancefs {
 
-class AzureClient : public CloudClient {
+class AzureClient : public SigningClient<AccessToken, TokenProvider> {
  public:
   AzureClient(AzureOptions options, Metrics* metrics);
 
@@ -28,18 +27,16 @@ class AzureClient : public CloudClient {
   std::string CopySource(const std::string& key) const;
 
  protected:
-  Future<HttpRequest> Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) override;
+  HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const override;
   bool Adapt(const HttpResponse& http, CallState* state) override;
   bool IsPassing(std::string_view code) const override;
   StatusCode CodeFor(int status, const std::string& code) const override;
 
  private:
-  HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const;
   std::string PathOf(const std::string& key) const;  // as it goes over the wire
   bool signs_with_sas() const;
 
   const AzureOptions options_;
-  std::atomic<int64_t> clock_offset_seconds_{0};  // the server's clock minus ours
 };
 
 }  // namespace lancefs

@@ -2,14 +2,18 @@
 #include "backends/cloud/cloud_client.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <optional>
 #include <random>
 
+#include "backends/cloud/dates.h"
 #include "backends/xml.h"
 
 namespace lancefs {
 namespace {
 
 constexpr size_t kMaxErrorText = 500;
+constexpr int64_t kSkewThatMatters = 60;  // seconds; the services take 15 minutes
 
 std::string_view KindCounter(RequestKind kind) {
   switch (kind) {
@@ -166,6 +170,35 @@ Future<CloudResponse> CloudClient::Execute(CloudRequest request, const OpContext
   Future<CloudResponse> future = call->future();
   call->Start(std::chrono::milliseconds(0));
   return future;
+}
+
+HttpRequest CloudClient::BareRequest(const CloudRequest& request) const {
+  HttpRequest http;
+  http.method = request.method;
+  http.body = request.body;
+  http.sink = request.sink;
+  http.max_body = request.max_body;
+  // Repeating what changes something is this layer's business, which keeps account of it.
+  http.idempotent = request.idempotent && request.body.empty();
+  http.headers = request.headers;
+  for (const auto& header : client_options_.default_headers) http.headers.push_back(header);
+  return http;
+}
+
+std::chrono::system_clock::time_point CloudClient::ServerTime() const {
+  return std::chrono::system_clock::now() + std::chrono::seconds(clock_offset_seconds_.load());
+}
+
+bool CloudClient::LearnServerTime(const HttpResponse& response, CallState* state) {
+  if (state->clock_learned) return false;
+  state->clock_learned = true;
+  const std::optional<int64_t> server_ns = ParseHttpDate(response.header("date"));
+  if (!server_ns) return false;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const int64_t offset = *server_ns / 1000000000 - std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  if (std::llabs(offset - clock_offset_seconds_.load()) < kSkewThatMatters) return false;
+  clock_offset_seconds_ = offset;
+  return true;
 }
 
 HttpHeaders CloudClient::NewObjectHeaders() const {

@@ -7,6 +7,8 @@
 // Thread safety: all calls, from any thread. Futures complete in the HTTP loop's thread, so hooks must not block.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -97,6 +99,13 @@ class CloudClient : public std::enable_shared_from_this<CloudClient> {
   // Codes that say more than their status.
   virtual StatusCode CodeFor(int status, const std::string& code) const;
 
+  // What every request begins with: method, body, headers and those of the options; neither URL nor signature.
+  HttpRequest BareRequest(const CloudRequest& request) const;
+  // The server's time as far as its answers have told it.
+  std::chrono::system_clock::time_point ServerTime() const;
+  // Sets that clock by a refusal's date, once an operation; false when it was right.
+  bool LearnServerTime(const HttpResponse& response, CallState* state);
+
   const std::shared_ptr<HttpClient>& http() const { return http_; }
   Metrics* metrics() const { return metrics_; }
 
@@ -108,6 +117,7 @@ class CloudClient : public std::enable_shared_from_this<CloudClient> {
   const ClientOptions client_options_;
   const std::shared_ptr<HttpClient> http_;
   Metrics* const metrics_;
+  std::atomic<int64_t> clock_offset_seconds_{0};  // the server's clock minus ours
   std::once_flag throttle_made_;
   std::shared_ptr<AimdThrottle> throttle_;  // constant once made
 };

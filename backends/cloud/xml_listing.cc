@@ -47,7 +47,8 @@ Result<ListPage> ParseListBucketResult(std::string_view xml) {
   return page;
 }
 
-CloudRequest ListBucketRequest(const ListRequest& request, const std::string& continuation) {
+Result<ListPage> GetListBucketPage(CloudClient* client, const ListRequest& request, const std::string& continuation,
+                                   const OpContext& ctx) {
   constexpr size_t kMaxPage = 1000;
   CloudRequest http;
   http.kind = RequestKind::kList;
@@ -57,7 +58,11 @@ CloudRequest ListBucketRequest(const ListRequest& request, const std::string& co
   if (!request.start_after.empty()) http.query.emplace_back("start-after", request.start_after);
   if (!continuation.empty()) http.query.emplace_back("continuation-token", continuation);
   if (request.max_keys != 0) http.query.emplace_back("max-keys", std::to_string(std::min(request.max_keys, kMaxPage)));
-  return http;
+  LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client->ExecuteAndWait(std::move(http), ctx));
+  if (!response.http.ok()) return client->ErrorFrom(response, "list", request.prefix);
+  Result<ListPage> page = ParseListBucketResult(response.http.body.view());
+  if (!page.ok()) return page.status().WithContext("list " + client->Name(request.prefix));
+  return page;
 }
 
 }  // namespace lancefs

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One page of a ListObjectsV2 answer, as S3 and GCS give it.
+// Pages of ListObjectsV2, as S3 and GCS give them.
 //
-// Thread safety: pure functions.
+// Thread safety: functions without state of their own.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "backends/cloud/cloud_store.h"
@@ -15,7 +16,9 @@ namespace lancefs {
 // Errors: kCorruption (not such a document, a bad size, a page that goes on without a token).
 Result<ListPage> ParseListBucketResult(std::string_view xml);
 
-// The request of one page in the second version of the protocol (list-type=2).
-CloudRequest ListBucketRequest(const ListRequest& request, const std::string& continuation);
+// Asks for a page in the second version of the protocol (list-type=2). Errors: as ParseListBucketResult, and what the client
+// says.
+Result<ListPage> GetListBucketPage(CloudClient* client, const ListRequest& request, const std::string& continuation,
+                                   const OpContext& ctx);
 
 }  // namespace lancefs

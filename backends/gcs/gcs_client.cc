@@ -21,20 +21,12 @@ std::string GcsEncode(std::string_view text) {
 }
 
 GcsClient::GcsClient(GcsOptions options, Metrics* metrics)
-    : CloudClient(options.client, metrics),
+    : SigningClient(options.client, options.tokens, metrics),
       options_(std::move(options)),
       bucket_url_(options_.base_url + "/" + GcsEncode(options_.bucket)) {}
 
 HttpRequest GcsClient::MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const {
-  HttpRequest http;
-  http.method = request.method;
-  http.body = request.body;
-  http.sink = request.sink;
-  http.max_body = request.max_body;
-  // Repeating what changes something is this layer's business, which keeps account of it.
-  http.idempotent = request.idempotent && request.body.empty();
-  http.headers = request.headers;
-  for (const auto& header : options_.client.default_headers) http.headers.push_back(header);
+  HttpRequest http = BareRequest(request);
   if (token != nullptr) http.headers.emplace_back("authorization", "Bearer " + token->text);
   http.url = bucket_url_;
   if (!request.key.empty()) http.url.append("/").append(GcsEncode(request.key));
@@ -42,23 +34,7 @@ HttpRequest GcsClient::MakeHttpRequest(const CloudRequest& request, const Access
   return http;
 }
 
-Future<HttpRequest> GcsClient::Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) {
-  if (options_.tokens == nullptr) return Future<HttpRequest>::Ready(MakeHttpRequest(request, nullptr));
-  Promise<HttpRequest> prepared;
-  // `request` and `state` belong to the call, which waits for this future.
-  options_.tokens->Get(ctx).OnDone([this, &request, state, prepared](const Result<AccessTokenPtr>& token) {
-    if (!token.ok()) return prepared.Set(token.status());
-    state->credentials = *token;
-    prepared.Set(MakeHttpRequest(request, *token));
-  });
-  return prepared.future();
-}
-
-bool GcsClient::Adapt(const HttpResponse& http, CallState* state) {
-  if (http.status != 401 || state->credentials == nullptr || state->credentials_renewed) return false;
-  state->credentials_renewed = true;
-  return options_.tokens->Invalidate(std::static_pointer_cast<const AccessToken>(state->credentials));
-}
+bool GcsClient::Adapt(const HttpResponse& http, CallState* state) { return http.status == 401 && RenewCredentials(state); }
 
 CloudError GcsClient::ParseError(const HttpResponse& response) const {
   CloudError error = CloudClient::ParseError(response);

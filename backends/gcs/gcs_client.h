@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "backends/cloud/cloud_client.h"
+#include "backends/cloud/signing_client.h"
 #include "backends/gcs/gcs_options.h"
 
 namespace lancefs {
@@ -17,7 +17,7 @@ namespace lancefs {
 // Every byte but letters and digits as %XX: what buckets and keys are in a URL.
 std::string GcsEncode(std::string_view text);
 
-class GcsClient : public CloudClient {
+class GcsClient : public SigningClient<AccessToken, TokenProvider> {
  public:
   GcsClient(GcsOptions options, Metrics* metrics);
 
@@ -26,12 +26,10 @@ class GcsClient : public CloudClient {
   HttpHeaders NewObjectHeaders() const override;
 
  protected:
-  Future<HttpRequest> Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) override;
+  HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const override;
   bool Adapt(const HttpResponse& http, CallState* state) override;
 
  private:
-  HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const;
-
   const GcsOptions options_;
   const std::string bucket_url_;
 };

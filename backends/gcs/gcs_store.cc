@@ -37,12 +37,7 @@ class GcsStore : public CloudStore {
   }
 
   Result<ListPage> GetPage(const ListRequest& request, const std::string& continuation, const OpContext& ctx) override {
-    LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response,
-                             client_->ExecuteAndWait(ListBucketRequest(request, continuation), ctx));
-    if (!response.http.ok()) return client_->ErrorFrom(response, "list", request.prefix);
-    Result<ListPage> page = ParseListBucketResult(response.http.body.view());
-    if (!page.ok()) return page.status().WithContext("list " + client_->Name(request.prefix));
-    return page;
+    return GetListBucketPage(client_.get(), request, continuation, ctx);
   }
 };
 

@@ -22,7 +22,9 @@ bool MayBeExpired(int status, const std::string& code) {
 }  // namespace
 
 S3Client::S3Client(S3Options options, Metrics* metrics)
-    : CloudClient(options.client, metrics), options_(std::move(options)), region_(options_.region) {}
+    : SigningClient(options.client, options.skip_signature ? nullptr : options.credentials, metrics),
+      options_(std::move(options)),
+      region_(options_.region) {}
 
 std::string S3Client::region() const {
   std::lock_guard lock(mutex_);
@@ -51,16 +53,8 @@ HttpRequest S3Client::MakeHttpRequest(const CloudRequest& request, const AwsCred
   if (!request.key.empty()) path += "/" + PercentEncode(request.key, "/");
   if (path.empty()) path = "/";
 
-  HttpRequest http;
-  http.method = request.method;
-  http.body = request.body;
-  http.sink = request.sink;
-  http.max_body = request.max_body;
-  // Repeating what changes something is this layer's business, which keeps account of it.
-  http.idempotent = request.idempotent && request.body.empty();
-  http.headers = request.headers;
+  HttpRequest http = BareRequest(request);
   http.headers.emplace_back("host", HostOf(origin));
-  for (const auto& header : options_.client.default_headers) http.headers.push_back(header);
   if (options_.request_payer) http.headers.emplace_back("x-amz-request-payer", "requester");
   if (credentials != nullptr) {
     std::string payload(kUnsignedPayload);
@@ -69,8 +63,7 @@ HttpRequest S3Client::MakeHttpRequest(const CloudRequest& request, const AwsCred
                 : request.payload_hash.empty() ? HexEncode(Sha256(request.body))
                                                : request.payload_hash;
     }
-    const auto now = std::chrono::system_clock::now() + std::chrono::seconds(clock_offset_seconds_.load());
-    const std::string date = AmzDate(now);
+    const std::string date = AmzDate(ServerTime());
     http.headers.emplace_back("x-amz-content-sha256", payload);
     http.headers.emplace_back("x-amz-date", date);
     if (!credentials->session_token.empty()) {
@@ -90,24 +83,13 @@ void S3Client::BeforeFirst(CloudRequest* request) const {
 }
 
 Future<HttpRequest> S3Client::Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) {
-  if (!region().empty()) return PrepareInRegion(request, state, ctx);
+  if (!region().empty()) return SigningClient::Prepare(request, state, ctx);
   Promise<HttpRequest> prepared;
   // `request` and `state` belong to the call, which waits for this future.
   options_.find_region->Get(ctx).OnDone([this, &request, state, ctx, prepared](const Result<std::string>& found) {
     if (!found.ok()) return prepared.Set(found.status());
     set_region(*found);
-    PrepareInRegion(request, state, ctx).OnDone([prepared](const Result<HttpRequest>& http) { prepared.Set(http); });
-  });
-  return prepared.future();
-}
-
-Future<HttpRequest> S3Client::PrepareInRegion(const CloudRequest& request, CallState* state, const OpContext& ctx) {
-  if (options_.skip_signature) return Future<HttpRequest>::Ready(MakeHttpRequest(request, nullptr));
-  Promise<HttpRequest> prepared;
-  options_.credentials->Get(ctx).OnDone([this, &request, state, prepared](const Result<AwsCredentialsPtr>& credentials) {
-    if (!credentials.ok()) return prepared.Set(credentials.status());
-    state->credentials = *credentials;
-    prepared.Set(MakeHttpRequest(request, *credentials));
+    SigningClient::Prepare(request, state, ctx).OnDone([prepared](const Result<HttpRequest>& http) { prepared.Set(http); });
   });
   return prepared.future();
 }
@@ -123,21 +105,8 @@ bool S3Client::Adapt(const HttpResponse& http, CallState* state) {
   if (http.status != 400 && http.status != 401 && http.status != 403) return false;
   const CloudError error = ParseError(http);
   if (error.code == "AuthorizationHeaderMalformed" && !state->region_learned) return AdaptRegionFromBody(http, state);
-  if (error.code == "RequestTimeTooSkewed" && !state->clock_learned) {
-    state->clock_learned = true;
-    const std::optional<int64_t> server_ns = ParseHttpDate(http.header("date"));
-    if (!server_ns) return false;
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    clock_offset_seconds_ = *server_ns / 1000000000 - std::chrono::duration_cast<std::chrono::seconds>(now).count();
-    return true;
-  }
+  if (error.code == "RequestTimeTooSkewed") return LearnServerTime(http, state);
   return MayBeExpired(http.status, error.code) && RenewCredentials(state);
-}
-
-bool S3Client::RenewCredentials(CallState* state) {
-  if (state->credentials == nullptr || state->credentials_renewed) return false;
-  state->credentials_renewed = true;
-  return options_.credentials->Invalidate(std::static_pointer_cast<const AwsCredentials>(state->credentials));
 }
 
 bool S3Client::AdaptRegionFromBody(const HttpResponse& http, CallState* state) {

@@ -5,19 +5,18 @@
 // Thread safety: as CloudClient.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 
 #include "backends/auth/sigv4.h"
-#include "backends/cloud/cloud_client.h"
+#include "backends/cloud/signing_client.h"
 #include "backends/s3/s3_options.h"
 
 namespace lancefs {
 
-class S3Client : public CloudClient {
+class S3Client : public SigningClient<AwsCredentials, AwsCredentialProvider> {
  public:
   S3Client(S3Options options, Metrics* metrics);
 
@@ -32,23 +31,20 @@ class S3Client : public CloudClient {
  protected:
   void BeforeFirst(CloudRequest* request) const override;
   Future<HttpRequest> Prepare(const CloudRequest& request, CallState* state, const OpContext& ctx) override;
+  HttpRequest MakeHttpRequest(const CloudRequest& request, const AwsCredentialsPtr& credentials) const override;
   bool Adapt(const HttpResponse& http, CallState* state) override;
   StatusCode CodeFor(int status, const std::string& code) const override;
 
  private:
-  Future<HttpRequest> PrepareInRegion(const CloudRequest& request, CallState* state, const OpContext& ctx);
-  bool RenewCredentials(CallState* state);
   std::string region() const;  // "" until it was found out
   void set_region(std::string region);
   bool AdaptRegionFromBody(const HttpResponse& http, CallState* state);
   std::string BaseUrl(const std::string& region) const;
-  HttpRequest MakeHttpRequest(const CloudRequest& request, const AwsCredentialsPtr& credentials) const;
 
   const S3Options options_;
   mutable SigV4KeyCache keys_;
   mutable std::mutex mutex_;
-  std::string region_;                            // guarded by mutex_
-  std::atomic<int64_t> clock_offset_seconds_{0};  // the server's clock minus ours
+  std::string region_;  // guarded by mutex_
 };
 
 }  // namespace lancefs

@@ -15,8 +15,6 @@
 namespace lancefs {
 namespace {
 
-constexpr size_t kMaxPage = 1000;
-
 StoreTraits TraitsOf(const S3Options& options) {
   StoreTraits traits;
   traits.lists_in_order = !options.express;
@@ -55,20 +53,11 @@ class S3Store : public CloudStore {
   std::unique_ptr<ObjectWriter> MakeWriter(const std::string& path) override { return MakeS3Writer(s3_, path); }
 
   Result<ListPage> GetPage(const ListRequest& request, const std::string& continuation, const OpContext& ctx) override {
-    CloudRequest http;
-    http.kind = RequestKind::kList;
-    http.query = {{"list-type", "2"}};
-    if (!request.prefix.empty()) http.query.emplace_back("prefix", request.prefix);
-    if (!request.recursive) http.query.emplace_back("delimiter", "/");
-    const bool ordered = traits().lists_in_order;
-    if (!request.start_after.empty() && ordered) http.query.emplace_back("start-after", request.start_after);
-    if (!continuation.empty()) http.query.emplace_back("continuation-token", continuation);
-    if (request.max_keys != 0) http.query.emplace_back("max-keys", std::to_string(std::min(request.max_keys, kMaxPage)));
-    LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(http), ctx));
-    if (!response.http.ok()) return client_->ErrorFrom(response, "list", request.prefix);
-    Result<ListPage> page = ParseListBucketResult(response.http.body.view());
-    if (!page.ok()) return page.status().WithContext("list " + client_->Name(request.prefix));
-    if (!ordered) std::erase_if(page->objects, [&](const ObjectMeta& object) { return object.path <= request.start_after; });
+    if (traits().lists_in_order) return GetListBucketPage(client_.get(), request, continuation, ctx);
+    ListRequest whole = request;
+    whole.start_after.clear();
+    Result<ListPage> page = GetListBucketPage(client_.get(), whole, continuation, ctx);
+    if (page.ok()) std::erase_if(page->objects, [&](const ObjectMeta& object) { return object.path <= request.start_after; });
     return page;
   }
 
