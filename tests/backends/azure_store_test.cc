@@ -3,17 +3,11 @@
 // The Azure store against a real server; run by tests/servers/with_azurite.py.
 #include "backends/azure/azure_store.h"
 
-#include <cstdlib>
-
 #include "tests/conformance/object_store_suite.h"
+#include "tests/conformance/store_server.h"
 
 namespace lancefs {
 namespace {
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 StorageOptions ServerOptions() {
   return {{"azure_storage_account_name", Env("AZ_ACCOUNT")},
@@ -36,62 +30,33 @@ std::shared_ptr<ObjectStore> MakeStore(const StorageOptions& options, Metrics* m
   return MakeAzureStore(*parsed, metrics);
 }
 
-StorageOptions With(StorageOptions more) {
-  more.merge(ServerOptions());
-  return more;
-}
+StorageOptions With(StorageOptions more) { return Merged(std::move(more), ServerOptions()); }
 
 INSTANTIATE_TEST_SUITE_P(Azure, ObjectStoreSuite,
                          testing::Values(StoreUnderTest{"SharedKey", [] { return MakeStore(ServerOptions()); }}), StoreName);
 
-// What differs is only how requests are signed and look.
-void ExpectWorks(const std::shared_ptr<ObjectStore>& store, const std::string& dir) {
-  const OpContext ctx;
-  Status status = store->Put(dir + "a b+c%", Bytes::FromString("hello"), ctx);
-  ASSERT_TRUE(status.ok()) << status.ToString();
-  auto created = store->PutIfAbsent(dir + "once", Bytes::FromString("1"), ctx);
-  ASSERT_TRUE(created.ok()) << created.status().ToString();
-  EXPECT_EQ(*created, PutOutcome::kCreated);
-  created = store->PutIfAbsent(dir + "once", Bytes::FromString("2"), ctx);
-  ASSERT_TRUE(created.ok()) << created.status().ToString();
-  EXPECT_EQ(*created, PutOutcome::kAlreadyExists);
-  const auto ranges = store->ReadRanges(dir + "a b+c%", {{1, 3}}, ctx);
-  ASSERT_TRUE(ranges.ok()) << ranges.status().ToString();
-  EXPECT_EQ((*ranges)[0].view(), "ell");
-  auto writer = store->OpenWriter(dir + "multi", ctx);
-  ASSERT_TRUE(writer.ok());
-  for (int i = 0; i < 3; ++i) {
-    status = (*writer)->Write(Bytes::FromString(std::string(6 << 20, static_cast<char>('a' + i))), ctx);
-    ASSERT_TRUE(status.ok()) << status.ToString();
-  }
-  status = (*writer)->Finish(ctx);
-  ASSERT_TRUE(status.ok()) << status.ToString();
-  const auto tail = store->ReadTail(dir + "multi", 4, ctx);
-  ASSERT_TRUE(tail.ok()) << tail.status().ToString();
-  EXPECT_EQ((*tail).bytes.view(), "cccc");
-  EXPECT_EQ((*tail).object_size, 18u << 20);
-  const auto list = store->List({dir}, ctx);
-  ASSERT_TRUE(list.ok()) << list.status().ToString();
-  ASSERT_EQ((*list).objects.size(), 3u);
-  const auto head = store->Head(dir + "once", ctx);
-  ASSERT_TRUE(head.ok() && (*head).has_value());
-  EXPECT_EQ((*head)->etag, (*list).objects[2].etag);
-  EXPECT_EQ((*head)->last_modified_ns, (*list).objects[2].last_modified_ns);
-  EXPECT_TRUE(store->Delete(dir + "once", ctx).ok());
-}
-
 TEST(AzureStore, SharedKeyVariants) {
-  ExpectWorks(MakeStore(With({{"default_content_type", "application/octet-stream"}, {"headers.x-ms-meta-team", "two  words"}})),
-              "v1/");
-  ExpectWorks(MakeStore(With({{"user_agent", "somebody/1"}, {"azure_disable_tagging", "true"}, {"http1_only", "false"}})),
-              "v 2/");
+  ExpectStoreWorks(
+      MakeStore(With({{"default_content_type", "application/octet-stream"}, {"headers.x-ms-meta-team", "two  words"}})), "v1/");
+  ExpectStoreWorks(MakeStore(With({{"user_agent", "somebody/1"}, {"azure_disable_tagging", "true"}, {"http1_only", "false"}})),
+                   "v 2/");
 }
 
-TEST(AzureStore, SharedAccessSignature) { ExpectWorks(MakeStore(SasOptions()), "sas/"); }
+TEST(AzureStore, ListAndHeadAgreeToTheNanosecond) {
+  const OpContext ctx;
+  const auto store = MakeStore(ServerOptions());
+  ASSERT_TRUE(store->Put("agree/a", Bytes::FromString("1"), ctx).ok());
+  const auto list = store->List({"agree/"}, ctx);
+  const auto head = store->Head("agree/a", ctx);
+  ASSERT_TRUE(list.ok() && (*list).objects.size() == 1 && head.ok() && (*head).has_value());
+  EXPECT_EQ((*head)->last_modified_ns, (*list).objects[0].last_modified_ns);
+}
+
+TEST(AzureStore, SharedAccessSignature) { ExpectStoreWorks(MakeStore(SasOptions()), "sas/"); }
 
 TEST(AzureStore, Emulator) {
   const Environment environment = {{"AZURITE_BLOB_STORAGE_URL", Env("AZURITE_BLOB_STORAGE_URL")}};
-  ExpectWorks(MakeStore({{"use_emulator", "true"}}, &Metrics::Global(), environment), "emulator/");
+  ExpectStoreWorks(MakeStore({{"use_emulator", "true"}}, &Metrics::Global(), environment), "emulator/");
 }
 
 TEST(AzureTls, BearerToken) {
@@ -99,7 +64,7 @@ TEST(AzureTls, BearerToken) {
   options.erase("azure_storage_account_key");
   options["azure_storage_token"] = Env("AZ_TOKEN");
   const Environment trust = {{"SSL_CERT_FILE", Env("AZ_CA_FILE")}};
-  ExpectWorks(MakeStore(options, &Metrics::Global(), trust), "bearer/");
+  ExpectStoreWorks(MakeStore(options, &Metrics::Global(), trust), "bearer/");
   options["azure_storage_token"] = Env("AZ_TOKEN_EXPIRED");
   const Status status = MakeStore(options, &Metrics::Global(), trust)->ReadAll("a", OpContext()).status();
   EXPECT_FALSE(status.ok());
@@ -110,7 +75,7 @@ TEST(AzureTls, BearerToken) {
 }
 
 TEST(AzureTls, SharedAccessSignature) {
-  ExpectWorks(MakeStore(SasOptions(), &Metrics::Global(), {{"SSL_CERT_FILE", Env("AZ_CA_FILE")}}), "sas/");
+  ExpectStoreWorks(MakeStore(SasOptions(), &Metrics::Global(), {{"SSL_CERT_FILE", Env("AZ_CA_FILE")}}), "sas/");
 }
 
 TEST(AzureStore, CountsEveryRequest) {

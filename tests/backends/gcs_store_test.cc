@@ -7,14 +7,10 @@
 
 #include "backends/http/http_client.h"
 #include "tests/conformance/object_store_suite.h"
+#include "tests/conformance/store_server.h"
 
 namespace lancefs {
 namespace {
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 StorageOptions ServerOptions() {
   return {{"google_base_url", Env("GCS_BASE_URL")}, {"google_storage_token", Env("GCS_TOKEN")}, {"allow_http", "true"}};
@@ -27,58 +23,26 @@ std::shared_ptr<ObjectStore> MakeStore(StorageOptions options, const Environment
   return MakeGcsStore(*parsed, metrics);
 }
 
-StorageOptions With(StorageOptions more) {
-  more.merge(ServerOptions());
-  return more;
-}
+StorageOptions With(StorageOptions more) { return Merged(std::move(more), ServerOptions()); }
 
 INSTANTIATE_TEST_SUITE_P(Gcs, ObjectStoreSuite,
                          testing::Values(StoreUnderTest{"StaticToken", [] { return MakeStore(ServerOptions()); }}), StoreName);
 
-// What a way to sign in must be good for.
-void ExpectWorks(const std::shared_ptr<ObjectStore>& store, const std::string& dir) {
-  SCOPED_TRACE(dir);
-  const OpContext ctx;
-  Status status = store->Put(dir + "a b+c%", Bytes::FromString("hello"), ctx);
-  ASSERT_TRUE(status.ok()) << status.ToString();
-  auto created = store->PutIfAbsent(dir + "once", Bytes::FromString("1"), ctx);
-  ASSERT_TRUE(created.ok()) << created.status().ToString();
-  EXPECT_EQ(*created, PutOutcome::kCreated);
-  created = store->PutIfAbsent(dir + "once", Bytes::FromString("2"), ctx);
-  ASSERT_TRUE(created.ok()) << created.status().ToString();
-  EXPECT_EQ(*created, PutOutcome::kAlreadyExists);
-  auto writer = store->OpenWriter(dir + "parts", ctx);
-  ASSERT_TRUE(writer.ok());
-  for (int i = 0; i < 3; ++i) {
-    status = (*writer)->Write(Bytes::FromString(std::string(6 << 20, static_cast<char>('a' + i))), ctx);
-    ASSERT_TRUE(status.ok()) << status.ToString();
-  }
-  status = (*writer)->Finish(ctx);
-  ASSERT_TRUE(status.ok()) << status.ToString();
-  const auto tail = store->ReadTail(dir + "parts", 4, ctx);
-  ASSERT_TRUE(tail.ok()) << tail.status().ToString();
-  EXPECT_EQ((*tail).bytes.view(), "cccc");
-  EXPECT_EQ((*tail).object_size, 18u << 20);
-  const auto list = store->List({dir}, ctx);
-  ASSERT_TRUE(list.ok()) << list.status().ToString();
-  EXPECT_EQ((*list).objects.size(), 3u);
-  EXPECT_TRUE(store->Delete(dir + "parts", ctx).ok());
-}
-
 TEST(GcsStore, WaysToSignIn) {
   const std::string base = Env("GCS_BASE_URL");
-  ExpectWorks(MakeStore(With({{"headers.x-goog-meta-team", "two words"}, {"default_content_type", "text/plain"}})), "token/");
-  ExpectWorks(MakeStore({{"google_bearer_token", Env("GCS_TOKEN")}, {"google_base_url", base}, {"allow_http", "true"}}),
-              "bearer/");
-  ExpectWorks(MakeStore({{"service_account", Env("GCS_SERVICE_ACCOUNT")}, {"allow_http", "true"}}), "account/");
-  ExpectWorks(MakeStore({{"application_credentials", Env("GCS_SERVICE_ACCOUNT")}, {"allow_http", "true"}}), "adc/");
-  ExpectWorks(
+  ExpectStoreWorks(MakeStore(With({{"headers.x-goog-meta-team", "two words"}, {"default_content_type", "text/plain"}})),
+                   "token/");
+  ExpectStoreWorks(MakeStore({{"google_bearer_token", Env("GCS_TOKEN")}, {"google_base_url", base}, {"allow_http", "true"}}),
+                   "bearer/");
+  ExpectStoreWorks(MakeStore({{"service_account", Env("GCS_SERVICE_ACCOUNT")}, {"allow_http", "true"}}), "account/");
+  ExpectStoreWorks(MakeStore({{"application_credentials", Env("GCS_SERVICE_ACCOUNT")}, {"allow_http", "true"}}), "adc/");
+  ExpectStoreWorks(
       MakeStore({{"google_application_credentials", Env("GCS_EXTERNAL_ACCOUNT")}, {"base_url", base}, {"allow_http", "true"}}),
       "external/");
-  ExpectWorks(MakeStore({{"base_url", base}, {"allow_http", "true"}}, {{"GCE_METADATA_HOST", Env("GCS_METADATA_HOST")}}),
-              "metadata/");
-  ExpectWorks(MakeStore({}, {{"GOOGLE_BASE_URL", base}, {"GOOGLE_STORAGE_TOKEN", Env("GCS_TOKEN")}, {"ALLOW_HTTP", "1"}}),
-              "environment/");
+  ExpectStoreWorks(MakeStore({{"base_url", base}, {"allow_http", "true"}}, {{"GCE_METADATA_HOST", Env("GCS_METADATA_HOST")}}),
+                   "metadata/");
+  ExpectStoreWorks(MakeStore({}, {{"GOOGLE_BASE_URL", base}, {"GOOGLE_STORAGE_TOKEN", Env("GCS_TOKEN")}, {"ALLOW_HTTP", "1"}}),
+                   "environment/");
 }
 
 TEST(GcsStore, SaysWhatWentWrong) {
@@ -161,17 +125,17 @@ class GcsTls : public testing::Test {
 TEST_F(GcsTls, Http2OnlyWhenAllowed) {
   const Environment trust = {{"SSL_CERT_FILE", Env("GCS_CA_FILE")}};
   // HTTP/2 first: curl would go on with kept connections of version 1.1.
-  ExpectWorks(MakeStore(With({{"HTTP1_ONLY", "false"}}), trust), "h2/");
+  ExpectStoreWorks(MakeStore(With({{"HTTP1_ONLY", "false"}}), trust), "h2/");
   EXPECT_GT(Seen("HTTP/2.0"), 0);
   EXPECT_EQ(Seen("HTTP/1.1"), 0);
   Environment variables = trust;
   variables["HTTP1_ONLY"] = "false";
   const int before = Seen("HTTP/2.0");
-  ExpectWorks(MakeStore(ServerOptions(), variables), "h2-environment/");
+  ExpectStoreWorks(MakeStore(ServerOptions(), variables), "h2-environment/");
   EXPECT_GT(Seen("HTTP/2.0"), before);
   EXPECT_EQ(Seen("HTTP/1.1"), 0);
   const int second = Seen("HTTP/2.0");
-  ExpectWorks(MakeStore(With({{"allow_http", "false"}}), trust), "h1/");
+  ExpectStoreWorks(MakeStore(With({{"allow_http", "false"}}), trust), "h1/");
   EXPECT_GT(Seen("HTTP/1.1"), 0);
   EXPECT_EQ(Seen("HTTP/2.0"), second) << "HTTP/1.1 unless something else is asked for";
 }

@@ -3,18 +3,12 @@
 // The S3 store against a real server; run by tests/servers/with_minio.py.
 #include "backends/s3/s3_store.h"
 
-#include <cstdlib>
-
 #include "tests/backends/loopback_tls.h"
 #include "tests/conformance/object_store_suite.h"
+#include "tests/conformance/store_server.h"
 
 namespace lancefs {
 namespace {
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 StorageOptions ServerOptions() {
   return {{"aws_endpoint", Env("S3_ENDPOINT")},
@@ -30,10 +24,7 @@ std::shared_ptr<ObjectStore> MakeStore(StorageOptions options, Metrics* metrics 
   return MakeS3Store(*parsed, metrics);
 }
 
-StorageOptions With(StorageOptions more) {
-  more.merge(ServerOptions());
-  return more;
-}
+StorageOptions With(StorageOptions more) { return Merged(std::move(more), ServerOptions()); }
 
 // With with_minio.py --tls the whole suite runs over HTTPS and trusts the server's own authority.
 std::shared_ptr<ObjectStore> MakeSuiteStore() {
@@ -56,39 +47,9 @@ std::vector<StorageOptions> Variants() {
 }
 
 TEST(S3Store, RequestVariantsAreAccepted) {
-  const OpContext ctx;
   int number = 0;
-  for (const StorageOptions& options : Variants()) {
-    SCOPED_TRACE(++number);
-    const auto store = MakeStore(options);
-    const std::string dir = "variant " + std::to_string(number) + "/";
-    Status status = store->Put(dir + "a b+c%", Bytes::FromString("hello"), ctx);
-    ASSERT_TRUE(status.ok()) << status.ToString();
-    auto created = store->PutIfAbsent(dir + "once", Bytes::FromString("1"), ctx);
-    ASSERT_TRUE(created.ok()) << created.status().ToString();
-    EXPECT_EQ(*created, PutOutcome::kCreated);
-    created = store->PutIfAbsent(dir + "once", Bytes::FromString("2"), ctx);
-    ASSERT_TRUE(created.ok()) << created.status().ToString();
-    EXPECT_EQ(*created, PutOutcome::kAlreadyExists);
-    const auto ranges = store->ReadRanges(dir + "a b+c%", {{1, 3}}, ctx);
-    ASSERT_TRUE(ranges.ok()) << ranges.status().ToString();
-    EXPECT_EQ((*ranges)[0].view(), "ell");
-    auto writer = store->OpenWriter(dir + "multi", ctx);
-    ASSERT_TRUE(writer.ok());
-    for (int i = 0; i < 3; ++i) {
-      status = (*writer)->Write(Bytes::FromString(std::string(6 << 20, static_cast<char>('a' + i))), ctx);
-      ASSERT_TRUE(status.ok()) << status.ToString();
-    }
-    status = (*writer)->Finish(ctx);
-    ASSERT_TRUE(status.ok()) << status.ToString();
-    const auto tail = store->ReadTail(dir + "multi", 4, ctx);
-    ASSERT_TRUE(tail.ok()) << tail.status().ToString();
-    EXPECT_EQ((*tail).bytes.view(), "cccc");
-    EXPECT_EQ((*tail).object_size, 18u << 20);
-    const auto list = store->List({dir}, ctx);
-    ASSERT_TRUE(list.ok()) << list.status().ToString();
-    EXPECT_EQ((*list).objects.size(), 3u);
-  }
+  for (const StorageOptions& options : Variants())
+    ExpectStoreWorks(MakeStore(options), "variant " + std::to_string(++number) + "/");
 }
 
 TEST(S3Store, CountsEveryRequest) {
