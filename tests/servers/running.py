@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the wrappers in this folder share: servers on free loopback ports that end with the command that they are for."""
+import contextlib
 import ctypes
+import http.client
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -93,6 +96,32 @@ def stop(server):
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+
+
+def connect(port, certificates=None):
+    """An HTTP connection to a server on loopback, within a `with`; over TLS with the server's certificates in a folder."""
+    if certificates is None:
+        return contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5))
+    trust = ssl.create_default_context(cafile=certificates / "public.crt")
+    return contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust))
+
+
+def wrap(usage, skip_variable, program, how_to_install, serve):
+    """What a wrapper does with [--tls] COMMAND: serve(program, tls) gives the command's variables while the server runs."""
+    command = sys.argv[1:]
+    tls = command[:1] == ["--tls"]
+    if tls:
+        command = command[1:]
+    if not command:
+        sys.exit(usage)
+    if os.environ.get(skip_variable) == "1":
+        print(f"{skip_variable}=1: not run", file=sys.stderr)
+        return 77  # "skipped" to ctest
+    if program is None:
+        print(f"{how_to_install}, or {skip_variable}=1", file=sys.stderr)
+        return 1
+    with serve(program, tls) as variables:
+        return run(command, variables)
 
 
 def run(command, variables):

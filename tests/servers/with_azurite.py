@@ -14,20 +14,19 @@ The server is $LANCEFS_AZURITE, or what tests/servers/install_azurite.sh install
 LANCEFS_SKIP_AZURE=1.
 """
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
-import http.client
 import json
 import os
 import pathlib
 import shutil
-import ssl
 import sys
 import time
 import urllib.parse
 
-from running import DEPS, Folder, make_certificate, run, start, start_on_free_port, stop
+from running import DEPS, Folder, connect, make_certificate, start, start_on_free_port, stop, wrap
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -44,16 +43,9 @@ def create_container(port, certificates):
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%a, %d %b %Y %H:%M:%S GMT")
     text = f"PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{now}\nx-ms-version:{VERSION}\n/{ACCOUNT}/{ACCOUNT}/{CONTAINER}\nrestype:container"
     headers = {"x-ms-date": now, "x-ms-version": VERSION, "Content-Length": "0", "Authorization": f"SharedKey {ACCOUNT}:{hmac_base64(text)}"}
-    if certificates:
-        trust = ssl.create_default_context(cafile=certificates / "public.crt")
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
+    with connect(port, certificates) as connection:
         connection.request("PUT", f"/{ACCOUNT}/{CONTAINER}?restype=container", headers=headers)
         return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 def make_sas(hours):
@@ -104,21 +96,9 @@ def variables(port, certificates):
     )
 
 
-def main():
-    command = sys.argv[1:]
-    tls = command[:1] == ["--tls"]
-    if tls:
-        command = command[1:]
-    if not command:
-        sys.exit(__doc__)
-    if os.environ.get("LANCEFS_SKIP_AZURE") == "1":
-        print("LANCEFS_SKIP_AZURE=1: not run", file=sys.stderr)
-        return 77  # "skipped" to ctest
-    azurite = find_azurite()
-    if azurite is None:
-        print("no Azurite, or no node: run tests/servers/install_azurite.sh, or set LANCEFS_AZURITE or LANCEFS_SKIP_AZURE=1",
-              file=sys.stderr)
-        return 1
+@contextlib.contextmanager
+def azurite_server(azurite, tls=False):
+    """The variables for a command, while the server runs."""
     with Folder("azurite") as directory:
         (directory / "data").mkdir()
         log = directory / "azurite.log"
@@ -131,10 +111,11 @@ def main():
         server, port = start_on_free_port(
             "Azurite", lambda port: launch(azurite, directory, port, log, certificates), log, has_container)
         try:
-            return run(command, variables(port, certificates))
+            yield variables(port, certificates)
         finally:
             stop(server)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(wrap(__doc__, "LANCEFS_SKIP_AZURE", find_azurite(),
+                  "no Azurite, or no node: run tests/servers/install_azurite.sh, or set LANCEFS_AZURITE", azurite_server))

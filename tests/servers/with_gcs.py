@@ -13,17 +13,15 @@ The server binary is $LANCEFS_GCSEMU, .deps/bin/gcsemu of the repository (tests/
 Without one the run fails, unless LANCEFS_SKIP_GCS=1.
 """
 import contextlib
-import http.client
 import json
-import os
-import ssl
+import secrets
 import subprocess
 import sys
 
-from running import Folder, find_program, free_port, make_certificate, run, start, start_on_free_port, stop
+from running import Folder, connect, find_program, free_port, make_certificate, start, start_on_free_port, stop, wrap
 
 BUCKET = "lancefs-test"
-TOKEN = "lancefs-test-token"
+TOKEN = "token-" + secrets.token_hex(16)  # nothing else looks like it: tests search what must not show it
 
 
 def write_service_account(folder, base_url):
@@ -64,12 +62,7 @@ def gcs_server(program, tls=False):
                           "-sa-key", str(account), "-buckets", BUCKET, *more], log)
 
         def is_ready(port):
-            if tls:
-                trust = ssl.create_default_context(cafile=certificates / "public.crt")
-                connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
-            else:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            with contextlib.closing(connection):
+            with connect(port, certificates) as connection:
                 connection.request("GET", "/_health")
                 status = connection.getresponse().status
                 return None if status == 200 else f"HTTP {status}"
@@ -86,23 +79,6 @@ def gcs_server(program, tls=False):
             stop(server)
 
 
-def main():
-    command = sys.argv[1:]
-    tls = command[:1] == ["--tls"]
-    if tls:
-        command = command[1:]
-    if not command:
-        sys.exit(__doc__)
-    if os.environ.get("LANCEFS_SKIP_GCS") == "1":
-        print("LANCEFS_SKIP_GCS=1: not run", file=sys.stderr)
-        return 77  # "skipped" to ctest
-    program = find_program("LANCEFS_GCSEMU", "gcsemu")
-    if program is None:
-        print("no gcsemu binary: run tests/servers/install_gcsemu.sh, or set LANCEFS_GCSEMU or LANCEFS_SKIP_GCS=1", file=sys.stderr)
-        return 1
-    with gcs_server(program, tls) as variables:
-        return run(command, variables)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(wrap(__doc__, "LANCEFS_SKIP_GCS", find_program("LANCEFS_GCSEMU", "gcsemu"),
+                  "no gcsemu binary: run tests/servers/install_gcsemu.sh, or set LANCEFS_GCSEMU", gcs_server))

@@ -13,16 +13,15 @@ HTTPS with a certificate of its own, which S3_CA_FILE names (needs the openssl p
 The server binary is $LANCEFS_MINIO, .deps/bin/minio of the repository (tests/servers/
 install_minio.sh) or minio on PATH. Without one the run fails, unless LANCEFS_SKIP_S3=1.
 """
+import contextlib
 import datetime
 import hashlib
 import hmac
-import http.client
 import os
 import secrets
-import ssl
 import sys
 
-from running import Folder, find_program, make_certificate, run, start, start_on_free_port, stop
+from running import Folder, connect, find_program, make_certificate, start, start_on_free_port, stop, wrap
 
 ACCESS_KEY = "lancefstestkey"  # letters alone: DynamoDB Local takes no others
 SECRET_KEY = "key-" + secrets.token_hex(16)  # nothing else looks like it: tests search what must not show it
@@ -48,16 +47,9 @@ def signed_put(port, path, certificates):
         "x-amz-content-sha256": empty,
         "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}",
     }
-    if certificates:
-        trust = ssl.create_default_context(cafile=certificates / "public.crt")
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
+    with connect(port, certificates) as connection:
         connection.request("PUT", path, headers=headers)
         return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 def launch(minio, directory, port, log, certificates):
@@ -89,20 +81,9 @@ def variables(port, certificates):
     )
 
 
-def main():
-    command = sys.argv[1:]
-    tls = command[:1] == ["--tls"]
-    if tls:
-        command = command[1:]
-    if not command:
-        sys.exit(__doc__)
-    if os.environ.get("LANCEFS_SKIP_S3") == "1":
-        print("LANCEFS_SKIP_S3=1: not run", file=sys.stderr)
-        return 77  # "skipped" to ctest
-    minio = find_program("LANCEFS_MINIO", "minio")
-    if minio is None:
-        print("no MinIO binary: run tests/servers/install_minio.sh, or set LANCEFS_MINIO or LANCEFS_SKIP_S3=1", file=sys.stderr)
-        return 1
+@contextlib.contextmanager
+def minio_server(minio, tls=False):
+    """The variables for a command, while the server runs."""
     with Folder("minio") as directory:
         (directory / "data").mkdir()
         log = directory / "minio.log"
@@ -114,10 +95,11 @@ def main():
 
         server, port = start_on_free_port("MinIO", lambda port: launch(minio, directory, port, log, certificates), log, has_bucket)
         try:
-            return run(command, variables(port, certificates))
+            yield variables(port, certificates)
         finally:
             stop(server)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(wrap(__doc__, "LANCEFS_SKIP_S3", find_program("LANCEFS_MINIO", "minio"),
+                  "no MinIO binary: run tests/servers/install_minio.sh, or set LANCEFS_MINIO", minio_server))
