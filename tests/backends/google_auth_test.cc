@@ -464,6 +464,9 @@ TEST(GcsOptions, KeysAndTheirAliases) {
     EXPECT_EQ(ParseGcsOptions("bucket", both, none)->base_url, "https://other");
   }
   EXPECT_EQ(ParseGcsOptions("bucket", {{"skip_signature", "true"}}, none)->tokens, nullptr);
+  for (const char* key : {"google_bucket", "google_bucket_name", "bucket", "bucket_name"}) {
+    EXPECT_EQ(ParseGcsOptions("bucket", {{key, "other"}, {"skip_signature", "true"}}, none)->bucket, "bucket") << key;
+  }
   EXPECT_FALSE(ParseGcsOptions("b/c", {{"skip_signature", "true"}}, none).ok());
   EXPECT_FALSE(ParseGcsOptions("bucket", {{"google_allow_http", "x"}, {"skip_signature", "true"}}, none).ok());
 }
