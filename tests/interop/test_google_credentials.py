@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way to sign in to Google Cloud Storage, with tokens that expire in the middle of a scan."""
 import concurrent.futures
-import http.server
+import contextlib
 import json
 import pathlib
-import socketserver
-import ssl
 import subprocess
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 
-import lance
 import pyarrow as pa
 import pytest
 from gcs_bucket import Bucket
+from loopback import LoopbackServer, forward, read_body, send
 from programs import LANCEFS
+from proxies import Proxy
 from running import make_certificate
 
 FRAGMENTS = 150
@@ -27,61 +24,24 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 AWS_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
 
 
-class Google:
-    """A proxy that leads to a server of its own whatever host is asked for: what it hands out is forwarded from `origin`."""
+class Google(LoopbackServer):
+    """accounts.google.com for those who ask through `proxy_url` and trust `ca_file`; the test's server gives the answers."""
 
     def __init__(self, origin, folder):
-        self.hosts = []
         certificates = make_certificate(folder / "google", "accounts.google.com")
         self.ca_file = certificates / "public.crt"
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificates / "public.crt", certificates / "private.key")
-        google = self
+        self.origin = urllib.parse.urlsplit(origin).netloc
+        super().__init__((self.ca_file, certificates / "private.key"))
 
-        class Tokens(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                names = ("Content-Type", "User-Agent", "Authorization")
-                headers = {name: self.headers[name] for name in names if name in self.headers}
-                try:
-                    with urllib.request.urlopen(urllib.request.Request(origin + self.path, body, headers), timeout=30) as answer:
-                        status, text = answer.status, answer.read()
-                except urllib.error.HTTPError as error:
-                    status, text = error.code, error.read()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+    def serve(self, handler):
+        answer, body = forward(self.origin, handler.command, handler.path, handler.headers, read_body(handler))
+        send(handler, answer.status, body, answer.getheaders())
 
-            def log_message(self, *_):
-                pass
-
-        class Tunnel(socketserver.StreamRequestHandler):
-            def handle(self):
-                asked = self.rfile.readline().split()
-                while self.rfile.readline().strip():
-                    pass
-                google.hosts.append(asked[1].decode())
-                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-                with context.wrap_socket(self.connection, server_side=True) as inner:
-                    Tokens(inner, self.client_address, self.server)
-
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):  # a client that went away
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Tunnel)
-        self.proxy_url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+    @contextlib.contextmanager
+    def reached(self):
+        with self, Proxy(places={"accounts.google.com:443": f"127.0.0.1:{self.port}"}) as self.proxy:
+            self.proxy_url = f"http://127.0.0.1:{self.proxy.port}"
+            yield self
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +52,7 @@ def bucket():
 
 @pytest.fixture(scope="module")
 def google(bucket, tmp_path_factory):
-    with Google(bucket.base_url, tmp_path_factory.mktemp("google")) as served:
+    with Google(bucket.base_url, tmp_path_factory.mktemp("google")).reached() as served:
         yield served
 
 
@@ -215,7 +175,7 @@ def test_tokens_are_renewed_during_a_scan(server, google, uri, tmp_path):
     stats = scan_by_all(server, google, uri, tmp_path, HANDED_OUT)
     for name in HANDED_OUT:
         assert stats["Issued"].get(name, 0) >= 2, f"{name}: never renewed"
-    assert set(google.hosts) == {"accounts.google.com:443"}
+    assert {line.split()[1] for line in google.proxy.seen} == {"accounts.google.com:443"}
 
 
 def test_refused_tokens_are_fetched_anew(server, google, uri, tmp_path):

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """with Proxy("name:word") as proxy: proxy.port; proxy.seen has the first line of each request that came in."""
+    """with Proxy("name:word") as proxy: proxy.port; proxy.seen has the first line of each request that came in.
 
-    def __init__(self, user=""):
-        self.user = user
+    `places`: {"host:port": "host:port"} leads who asks for the one to the other."""
+
+    def __init__(self, user="", places=None):
+        self.user, self.places = user, places or {}
         self.seen = []
         self.refused = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -48,7 +50,7 @@ class Proxy:
             self.seen.append(line)
             method, target, _ = line.split(" ")
             place = target if method == "CONNECT" else urlsplit(target).netloc
-            host, port = place.rsplit(":", 1)
+            host, port = self.places.get(place, place).rsplit(":", 1)
             with socket.create_connection((host, int(port))) as server:
                 if method == "CONNECT":
                     client.sendall(b"HTTP/1.1 200 Go\r\n\r\n")
