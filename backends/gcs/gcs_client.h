@@ -24,6 +24,8 @@ class GcsClient : public SigningClient<AccessToken, TokenProvider> {
   std::string Name(const std::string& key) const override { return "gs://" + options_.bucket + "/" + key; }
   CloudError ParseError(const HttpResponse& response) const override;
   HttpHeaders NewObjectHeaders() const override;
+  // What names an object as the source of a copy.
+  std::string CopySource(const std::string& key) const { return options_.bucket + "/" + GcsEncode(key); }
 
  protected:
   HttpRequest MakeHttpRequest(const CloudRequest& request, const AccessTokenPtr& token) const override;

@@ -3,6 +3,7 @@
 
 #include "backends/cloud/cloud_store.h"
 #include "backends/cloud/dates.h"
+#include "backends/cloud/xml_copy.h"
 #include "backends/cloud/xml_listing.h"
 #include "backends/cloud/xml_upload.h"
 #include "backends/gcs/gcs_client.h"
@@ -27,7 +28,13 @@ class GcsUpload : public XmlUpload {
 
 class GcsStore : public CloudStore {
  public:
-  explicit GcsStore(std::shared_ptr<CloudClient> client) : CloudStore(std::move(client), StoreTraits()) {}
+  explicit GcsStore(std::shared_ptr<GcsClient> client) : CloudStore(client, StoreTraits()), gcs_(std::move(client)) {}
+
+  Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
+    HttpHeaders headers = gcs_->NewObjectHeaders();
+    headers.emplace_back("x-goog-copy-source", gcs_->CopySource(from));
+    return CopyByHeader(client_.get(), from, to, std::move(headers), ctx);
+  }
 
  protected:
   void MakeConditional(CloudRequest* request) const override { request->headers.emplace_back("x-goog-if-generation-match", "0"); }
@@ -39,6 +46,9 @@ class GcsStore : public CloudStore {
   Result<ListPage> GetPage(const ListRequest& request, const std::string& continuation, const OpContext& ctx) override {
     return GetListBucketPage(client_.get(), request, continuation, ctx);
   }
+
+ private:
+  const std::shared_ptr<GcsClient> gcs_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "backends/cloud/cloud_store.h"
+#include "backends/cloud/xml_copy.h"
 #include "backends/cloud/xml_listing.h"
 #include "backends/s3/s3_client.h"
 #include "backends/s3/s3_writer.h"
@@ -26,21 +27,13 @@ class S3Store : public CloudStore {
   explicit S3Store(std::shared_ptr<S3Client> client) : CloudStore(client, TraitsOf(client->options())), s3_(std::move(client)) {}
 
   Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
-    CloudRequest request;
-    request.kind = RequestKind::kPut;
-    request.method = HttpMethod::kPut;
-    request.key = to;
-    request.headers = s3_->NewObjectHeaders();
+    HttpHeaders headers = s3_->NewObjectHeaders();
     // What reading the source needs: the customer's key.
     for (const auto& [name, value] : s3_->ReadHeaders()) {
-      request.headers.emplace_back("x-amz-copy-source-" + name.substr(std::string_view("x-amz-").size()), value);
+      headers.emplace_back("x-amz-copy-source-" + name.substr(std::string_view("x-amz-").size()), value);
     }
-    request.headers.emplace_back("x-amz-copy-source", s3_->options().bucket + "/" + PercentEncode(from, "/"));
-    request.error_in_success = true;
-    LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
-    // A copy may fail after the answer has begun: then an error document comes with status 200.
-    const bool copied = response.http.ok() && s3_->ParseError(response.http).code.empty();
-    return copied ? Status::OK() : client_->ErrorFrom(response, "copy", from);
+    headers.emplace_back("x-amz-copy-source", s3_->options().bucket + "/" + PercentEncode(from, "/"));
+    return CopyByHeader(client_.get(), from, to, std::move(headers), ctx);
   }
 
  protected:
