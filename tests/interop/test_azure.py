@@ -13,12 +13,11 @@ import urllib.parse
 import lance
 import pyarrow as pa
 import pytest
+from appenders import check_that_nothing_is_lost
 from azure_mock import CLIENT_SECRET, FEDERATED_TOKEN, IDENTITY_HEADER, SESSION_TOKEN, AzureMock
 from mounts import Mount
 from programs import LANCEFS, lancefs
 
-APPENDS = 25 if os.environ.get("LANCEFS_FULL") == "1" else 5
-ROWS_EACH = 3
 FRAGMENTS = 80  # many more than a scan opens ahead
 ROWS = 20
 
@@ -117,52 +116,8 @@ def test_we_write_pylance_reads(azure, tmp_path):
     assert lance.dataset(big, storage_options=azure.options).to_table().sort_by("id").equals(payload)
 
 
-PYLANCE_WRITER = """
-import json, random, sys, time
-import lance, pyarrow as pa
-uri, writer, appends, rows, options = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), json.loads(sys.argv[5])
-for i in range(appends):
-    ids = [(writer * 1000 + i) * 10 + r for r in range(rows)]
-    table = pa.table({"id": pa.array(ids, pa.int64()), "who": [f"pylance {writer}"] * rows})
-    for attempt in range(50):
-        try:
-            lance.write_dataset(table, uri, mode="append", storage_options=options)
-            break
-        except Exception as error:  # gives up after 20 rounds of its own
-            if "onflict" not in str(error):
-                raise
-            time.sleep(random.random() / 5)
-    else:
-        sys.exit("50 conflicts")
-"""
-OUR_WRITER = 'for i in $(seq 0 $(($4 - 1))); do "$1" append "$5" "$2/$3-$i.jsonl" || exit 1; done'
-
-
 def test_appending_side_by_side(azure, tmp_path):
-    uri = azure.uri("shared.lance")
-    first = lance.write_dataset(pa.table({"id": pa.array([-1], pa.int64()), "who": ["first"]}), uri, storage_options=azure.options)
-    for writer in range(4):
-        for i in range(APPENDS):
-            rows = [json.dumps({"id": (writer * 1000 + i) * 10 + r, "who": f"ours {writer}"}) for r in range(ROWS_EACH)]
-            (tmp_path / f"{writer}-{i}.jsonl").write_text("\n".join(rows) + "\n")
-    commands = [["bash", "-c", OUR_WRITER, "writer", LANCEFS, tmp_path, w, APPENDS, uri] for w in range(4)]
-    commands += [[sys.executable, "-c", PYLANCE_WRITER, uri, w, APPENDS, ROWS_EACH, json.dumps(azure.options)] for w in range(4, 8)]
-    writers = [subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.PIPE, env=azure.env) for command in commands]
-    failures = []
-    for process in writers:
-        try:
-            _, errors = process.communicate(timeout=300)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, errors = process.communicate()
-        if process.returncode != 0:
-            failures.append((process.returncode, errors.decode(errors="replace")[-1000:]))
-    assert not failures, failures
-    after = lance.dataset(uri, storage_options=azure.options)
-    got = sorted(after.to_table(columns=["id"])["id"].to_pylist())
-    assert got == sorted([-1] + [(w * 1000 + i) * 10 + r for w in range(8) for i in range(APPENDS) for r in range(ROWS_EACH)])
-    assert after.version == first.version + 8 * APPENDS
+    check_that_nothing_is_lost(azure.uri("crowd.lance"), azure.options, azure.env, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Google Cloud Storage: pylance and the engine read what the other wrote and append side by side, and mounts of it."""
-import json
 import os
-import subprocess
-import sys
 
 import lance
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from appenders import check_that_nothing_is_lost
 from gcs_bucket import Bucket
 from mounts import Mount, wait_until
-from programs import LANCEFS
-
-FULL = os.environ.get("LANCEFS_FULL") == "1"
-WRITERS = 4  # of each kind
-APPENDS = 25 if FULL else 4
-ROWS = 3
 
 
 @pytest.fixture(scope="module")
@@ -54,56 +46,8 @@ def test_written_by_the_engine_and_read_by_pylance(bucket, tmp_path):
     assert dataset.to_table(filter="id >= 3000").equals(pq.read_table(large))
 
 
-PYLANCE = """
-import json, random, sys, time
-import lance, pyarrow as pa
-uri, writer, appends, rows, options = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), json.loads(sys.argv[5])
-for i in range(appends):
-    ids = [(writer * 1000 + i) * 10 + r for r in range(rows)]
-    table = pa.table({"id": pa.array(ids, pa.int64()), "text": [f"row {n}" for n in ids]})
-    for attempt in range(50):
-        try:
-            lance.write_dataset(table, uri, mode="append", storage_options=options)
-            break
-        except Exception as error:  # gives up after 20 rounds of its own
-            if "onflict" not in str(error):
-                raise
-            time.sleep(random.random() / 5)
-    else:
-        sys.exit("50 conflicts")
-"""
-
-OURS = """
-for i in $(seq 0 $(($4 - 1))); do
-  "$1" append "$2" "$3-$i.jsonl" || exit 1
-done
-"""
-
-
 def test_writers_of_both_kinds_at_once(bucket, tmp_path):
-    uri = bucket.write("crowd.lance", numbers(-1))
-    writers = []
-    for writer in range(2 * WRITERS):
-        if writer < WRITERS:
-            command = [sys.executable, "-c", PYLANCE, uri, writer, APPENDS, ROWS, json.dumps(bucket.options)]
-        else:
-            for i in range(APPENDS):
-                (tmp_path / f"{writer}-{i}.jsonl").write_bytes(lines(*[(writer * 1000 + i) * 10 + r for r in range(ROWS)]))
-            command = ["sh", "-c", OURS, "sh", LANCEFS, uri, tmp_path / str(writer), APPENDS]
-        writers.append(subprocess.Popen([str(word) for word in command], env=bucket.environment, stderr=subprocess.PIPE))
-    try:
-        for writer in writers:
-            _, errors = writer.communicate(timeout=600)
-            assert writer.returncode == 0, errors.decode(errors="replace")[-2000:]
-    finally:
-        for writer in writers:
-            writer.kill()
-    dataset = lance.dataset(uri, storage_options=bucket.options)
-    expected = [-1] + [(w * 1000 + i) * 10 + r for w in range(2 * WRITERS) for i in range(APPENDS) for r in range(ROWS)]
-    assert sorted(dataset.to_table()["id"].to_pylist()) == sorted(expected)
-    assert dataset.version == 1 + 2 * WRITERS * APPENDS
-    ours = sorted(json.loads(line)["id"] for line in bucket.lancefs("cat", uri, "rows.jsonl").splitlines())
-    assert ours == sorted(expected)
+    check_that_nothing_is_lost(bucket.uri("crowd.lance"), bucket.options, bucket.environment, tmp_path)
 
 
 def test_a_mount_reads_and_appends(bucket):
