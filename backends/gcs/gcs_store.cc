@@ -37,7 +37,11 @@ class GcsStore : public CloudStore {
   }
 
  protected:
-  void MakeConditional(CloudRequest* request) const override { request->headers.emplace_back("x-goog-if-generation-match", "0"); }
+  void MakeConditional(CloudRequest* request) const override {
+    request->headers.emplace_back("x-goog-if-generation-match", "0");
+    request->retry_conflict = true;
+  }
+  bool SaysExists(const HttpResponse& response) const override { return response.status == 412; }
 
   std::unique_ptr<ObjectWriter> MakeWriter(const std::string& path) override {
     return MakePartWriter(client_, path, std::make_shared<GcsUpload>(client_, path));
