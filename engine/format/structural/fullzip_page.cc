@@ -2,6 +2,7 @@
 //
 // Full-zip pages (docs/lance/file.md 3.4): levels and value of one item next to each other, for wide
 // values. Buffers: zipped items, [byte offset of every row].
+#include <optional>
 #include <string>
 
 #include "engine/format/structural/page_read.h"
@@ -33,6 +34,7 @@ class FullZipRead final : public PageRead {
   Status DecodeRun(const ItemRun& run, RowSelection::const_iterator* wanted, Levels* selected, LeafColumn* out) const;
   Status DecodePlain(const ItemRun& run, LeafColumn* out) const;
   Status AppendItemValue(ByteReader* reader, bool valid, bool keep, LeafColumn* out) const;
+  Status MakeNull(Levels* levels) const;
 
   PageContext context_;
   RowSelection rows_;
@@ -44,6 +46,7 @@ class FullZipRead final : public PageRead {
   size_t length_bytes_ = 0;  // of a variable value's length; 0 = fixed width
   bool has_rep_ = false;
   bool has_def_ = false;
+  std::optional<PageLayers> null_layers_;  // all values are null although no level says so: the layers if one did
   bool whole_ = false;
   size_t entry_bytes_ = 0;        // of the row index
   uint64_t stride_ = 0;           // bytes of a row if all rows are equal, else 0
@@ -55,6 +58,12 @@ class FullZipRead final : public PageRead {
 Status FullZipRead::Init(const pb::v21::FullZipLayout& layout) {
   LANCEFS_ASSIGN_OR_RETURN(layers_, PageLayers::Make(layout.layers(), context_.path));
   LANCEFS_ASSIGN_OR_RETURN(codec_, ValueCodec::Make(layout.value_compression()));
+  if (layout.value_compression().has_constant() && !layout.value_compression().constant().has_value() &&
+      (layers_.layers[0].null_level == 0 || layout.bits_def() == 0)) {
+    auto with_nulls = layout.layers();
+    with_nulls[0] = pb::v21::REPDEF_NULLABLE_ITEM;
+    LANCEFS_ASSIGN_OR_RETURN(null_layers_, PageLayers::Make(with_nulls, context_.path));
+  }
   if (layout.bits_rep() > 16 || layout.bits_def() > 16) return Status::Corruption("levels of more than 16 bits");
   const unsigned level_bits = layout.bits_rep() + layout.bits_def();
   def_bits_ = layout.bits_def();
@@ -85,6 +94,9 @@ Status FullZipRead::Init(const pb::v21::FullZipLayout& layout) {
   if (page().buffers.empty()) return Status::Corruption("the page has no buffer");
   const uint64_t bytes = page().buffers[0].length;
   if (length_bytes_ == 0 && !has_rep_) {
+    // Old writers left out the width of levels that are all 0, but not the levels.
+    if (!has_def_ && layers_.max_def > 0 && bytes / (value_bytes_ + 1) == page().length && bytes % (value_bytes_ + 1) == 0)
+      word_bytes_ = page().length > 0 ? 1 : 0;
     stride_ = word_bytes_ + value_bytes_;
     if (stride_ == 0) {
       step_ = Step::kDone;
@@ -224,6 +236,17 @@ Status FullZipRead::DecodeRun(const ItemRun& run, RowSelection::const_iterator* 
   return Status::OK();
 }
 
+// As the reference reads values of which nothing is there: null, unless the levels tell which of them are.
+Status FullZipRead::MakeNull(Levels* levels) const {
+  if (!levels->def.empty()) {
+    for (uint16_t& level : levels->def) ++level;
+    return Status::OK();
+  }
+  if (levels->items > kFreeArrayBytes / 2) return Status::TooLarge("too many rows at once; read fewer rows at once");
+  levels->def.assign(levels->items, 1);
+  return Status::OK();
+}
+
 Status FullZipRead::Decode(LeafColumn* out) {
   Levels selected;
   LANCEFS_RETURN_NOT_OK(out->values.Reserve(has_rep_ ? 0 : CountRows(rows_)));
@@ -240,7 +263,8 @@ Status FullZipRead::Decode(LeafColumn* out) {
       LANCEFS_RETURN_NOT_OK(DecodeRun(run, &wanted, &selected, out));
     }
   }
-  return Unravel(layers_, &selected, &out->layers);
+  if (null_layers_) LANCEFS_RETURN_NOT_OK(MakeNull(&selected));
+  return Unravel(null_layers_ ? *null_layers_ : layers_, &selected, &out->layers);
 }
 
 }  // namespace

@@ -290,6 +290,14 @@ Status LeafValues::AppendFsstValue(const FsstTable& table, std::span<const uint8
   return AppendOffset();
 }
 
+Status LeafValues::AppendZeroRows(uint64_t count) {
+  LANCEFS_RETURN_NOT_OK(Reserve(count));
+  const uint64_t end = ((count_ + count) * shape_.row_bits + 7) / 8;
+  if (end > rows_.size()) LANCEFS_RETURN_NOT_OK(rows_.AppendZeros(end - rows_.size()));
+  count_ += count;
+  return Status::OK();
+}
+
 Status LeafValues::AppendDefault(uint64_t count) {
   switch (shape_.kind) {
     case ShapeKind::kVariable:
@@ -301,12 +309,7 @@ Status LeafValues::AppendDefault(uint64_t count) {
         LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, nullptr, 0, count));
       [[fallthrough]];
     case ShapeKind::kFixed:
-    case ShapeKind::kDictionary: {
-      LANCEFS_RETURN_NOT_OK(Reserve(count));
-      const uint64_t end = ((count_ + count) * shape_.row_bits + 7) / 8;
-      if (end > rows_.size()) LANCEFS_RETURN_NOT_OK(rows_.AppendZeros(end - rows_.size()));
-      break;
-    }
+    case ShapeKind::kDictionary: return AppendZeroRows(count);
     case ShapeKind::kPackedStruct:
       for (LeafValues& child : children_) LANCEFS_RETURN_NOT_OK(child.AppendDefault(count));
       break;
@@ -315,6 +318,14 @@ Status LeafValues::AppendDefault(uint64_t count) {
   }
   count_ += count;
   return Status::OK();
+}
+
+Status LeafValues::AppendNullItems(uint64_t count) {
+  if (shape_.kind != ShapeKind::kFixedSizeList) return AppendDefault(count);
+  LANCEFS_RETURN_NOT_OK(AppendItemNulls(0, count));
+  for (size_t layer = 1; layer < item_validity_.size(); ++layer)
+    LANCEFS_RETURN_NOT_OK(AppendItemValidity(layer, nullptr, 0, count));
+  return AppendZeroRows(count);
 }
 
 Status LeafValues::AppendRepeated(std::span<const uint8_t> value, uint64_t count) {

@@ -68,6 +68,8 @@ class LeafValues {
   // Item validity of list layer `layer` for rows that are appended with AppendRows; null = all valid.
   Status AppendItemValidity(size_t layer, const uint8_t* bits, uint64_t first_row, uint64_t count);
   Status AppendItemNulls(size_t layer, uint64_t rows);
+  // `count` values that are nothing: of fixed-size lists all items are null.
+  Status AppendNullItems(uint64_t count);
 
   // -- variable width
   // Values [first, first + count) of a chunk.
@@ -102,6 +104,7 @@ class LeafValues {
 
   template <typename Offset>
   Status AppendVariableAs(const VariableChunk& chunk, uint64_t first, uint64_t count);
+  Status AppendZeroRows(uint64_t count);
   Status ReserveBytes(uint64_t more);  // variable bytes; checks the limit of 32-bit offsets
   Status AppendOffset();               // the end of the bytes so far
   bool Accepts(const PageDictionary& dictionary) const;

@@ -183,16 +183,20 @@ Status Decimate(uint32_t dimension, Levels* levels) {
 }  // namespace
 
 Result<PageLayers> PageLayers::Make(const google::protobuf::RepeatedField<int>& layers, const LeafPath& path) {
-  if (static_cast<size_t>(layers.size()) != path.size()) {
+  if (static_cast<size_t>(layers.size()) < path.size()) {
     return Status::Corruption("the page has " + std::to_string(layers.size()) + " layers but the schema " +
                               std::to_string(path.size()));
   }
   PageLayers out;
   uint32_t level = 0;
   for (int i = 0; i < layers.size(); ++i) {
+    // Blob descriptors of old writers have the blob's own layer around them a second time: it counts levels and says no more.
+    const bool beyond = static_cast<size_t>(i) >= path.size();
     LayerLevels layer;
-    layer.list = path[static_cast<size_t>(i)].list;
-    layer.dimension = path[static_cast<size_t>(i)].dimension;
+    if (!beyond) {
+      layer.list = path[static_cast<size_t>(i)].list;
+      layer.dimension = path[static_cast<size_t>(i)].dimension;
+    }
     bool is_list = true;
     switch (layers[i]) {
       case pb::v21::REPDEF_ALL_VALID_ITEM: is_list = false; break;
@@ -282,7 +286,7 @@ Status SelectRows(const PageLayers& layers, const Levels& levels, uint64_t first
 
 Status Unravel(const PageLayers& layers, Levels* levels, std::vector<LayerValues>* out) {
   uint16_t below = 0;  // levels of the layers that are done
-  for (size_t i = 0; i < layers.layers.size(); ++i) {
+  for (size_t i = 0; i < out->size(); ++i) {
     const LayerLevels& layer = layers.layers[i];
     LayerValues* values = &(*out)[i];
     if (layer.list) {

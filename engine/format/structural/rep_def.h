@@ -40,6 +40,7 @@ struct PageLayers {
   uint16_t max_rep = 0;
   uint16_t max_visible_def = 0;  // an item owns a value iff its level is not higher
 
+  // There may be more layers of items than the path has steps; those further out are not read.
   static Result<PageLayers> Make(const google::protobuf::RepeatedField<int>& layers, const LeafPath& path);
 };
 

@@ -242,6 +242,80 @@ TEST(FullZipByHand, ItemsWithoutBytes) {
   EXPECT_FALSE(Read(arrow::float32(), FileVersion::kV2_1, {{layout.SerializeAsString(), {""}, 3}}, {{0, 3}}).ok());
 }
 
+// Values of which nothing is stored: null where no level says what they are, else lists of null items.
+TEST(FullZipByHand, ConstantsWithoutAValue) {
+  PageLayout layout;
+  pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
+  zip->set_bits_per_value(0);
+  zip->set_num_items(3);
+  zip->set_num_visible_items(3);
+  zip->add_layers(pb::v21::REPDEF_ALL_VALID_ITEM);
+  zip->mutable_value_compression()->mutable_constant();
+  for (const auto& type : {arrow::fixed_size_list(arrow::float16(), 2), arrow::fixed_size_list(arrow::decimal256(41, 16), 2)}) {
+    zip->set_bits_def(0);
+    zip->set_layers(0, pb::v21::REPDEF_ALL_VALID_ITEM);
+    const Page all_null{layout.SerializeAsString(), {""}, 3};
+    Expect(type, FileVersion::kV2_1, {all_null}, {{1, 3}}, "[null,null]");
+    zip->set_layers(0, pb::v21::REPDEF_NULLABLE_ITEM);
+    Expect(type, FileVersion::kV2_1, {{layout.SerializeAsString(), {""}, 3}}, {{0, 3}}, "[null,null,null]");
+    zip->set_bits_def(1);
+    const Page some{layout.SerializeAsString(), {Raw<uint8_t>({0, 1, 0})}, 3};
+    Expect(type, FileVersion::kV2_1, {some, all_null}, {{0, 2}, {2, 4}}, "[[null,null],null,[null,null],null]");
+    EXPECT_FALSE(Read(type, FileVersion::kV2_1, {{layout.SerializeAsString(), {Raw<uint8_t>({0, 2, 0})}, 3}}, {{0, 3}}).ok());
+  }
+  const auto nested = arrow::fixed_size_list(arrow::fixed_size_list(arrow::int8(), 2), 2);
+  Expect(nested, FileVersion::kV2_1, {{layout.SerializeAsString(), {Raw<uint8_t>({0, 1, 0})}, 3}}, {{0, 2}},
+         "[[null,null],null]");
+  EXPECT_FALSE(
+      Read(arrow::utf8(), FileVersion::kV2_1, {{layout.SerializeAsString(), {Raw<uint8_t>({0, 1, 0})}, 3}}, {{0, 3}}).ok());
+  // In lists, where an empty one has an item without a value.
+  zip->set_bits_rep(1);
+  zip->set_layers(0, pb::v21::REPDEF_ALL_VALID_ITEM);
+  zip->add_layers(pb::v21::REPDEF_EMPTYABLE_LIST);
+  const Page lists{layout.SerializeAsString(), {Raw<uint8_t>({2, 0, 3}), Raw<uint8_t>({0, 2, 3})}, 2};
+  Expect(arrow::list(arrow::fixed_size_list(arrow::int8(), 2)), FileVersion::kV2_1, {lists}, {{0, 2}}, "[[null,null],[]]");
+}
+
+// Old writers did not tell the width of levels that are all 0, but wrote them.
+TEST(FullZipByHand, LevelsWithoutAWidth) {
+  PageLayout layout;
+  pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
+  zip->set_bits_per_value(32);
+  zip->set_num_items(3);
+  zip->set_num_visible_items(3);
+  zip->add_layers(pb::v21::REPDEF_NULLABLE_ITEM);
+  zip->mutable_value_compression()->mutable_fixed_size_list()->set_items_per_value(2);
+  *zip->mutable_value_compression()->mutable_fixed_size_list()->mutable_values() = Flat(16);
+  const auto type = arrow::fixed_size_list(arrow::uint16(), 2);
+  const auto page = [&](const std::string& bytes) { return Page{layout.SerializeAsString(), {bytes}, 3}; };
+  const std::string zipped("\0\1\0\2\0\0\3\0\4\0\0\5\0\6\0", 15);
+  Expect(type, FileVersion::kV2_1, {page(zipped)}, {{0, 3}}, "[[1,2],[3,4],[5,6]]");
+  Expect(type, FileVersion::kV2_1, {page(zipped), page(Raw<uint16_t>({1, 2, 3, 4, 5, 6}))}, {{2, 4}}, "[[5,6],[1,2]]");
+  EXPECT_FALSE(Read(type, FileVersion::kV2_1, {page("\1" + zipped.substr(1))}, {{0, 3}}).ok());  // no level that there is
+  EXPECT_FALSE(Read(type, FileVersion::kV2_1, {page(zipped + "x")}, {{0, 3}}).ok());
+  zip->set_layers(0, pb::v21::REPDEF_ALL_VALID_ITEM);
+  EXPECT_FALSE(Read(type, FileVersion::kV2_1, {page(zipped)}, {{0, 3}}).ok());  // nothing would have levels
+}
+
+// Old writers put the validity of a blob around its descriptor's own. The outer one is not read.
+TEST(FullZipByHand, ALayerBeyondTheSchema) {
+  PageLayout layout;
+  pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
+  zip->set_bits_def(1);
+  zip->set_bits_per_offset(32);
+  zip->set_num_items(3);
+  zip->set_num_visible_items(3);
+  zip->add_layers(pb::v21::REPDEF_ALL_VALID_ITEM);
+  zip->add_layers(pb::v21::REPDEF_NULLABLE_ITEM);
+  *zip->mutable_value_compression() = Variable(Flat(32));
+  const std::string zipped = std::string("\0\1\0\0\0a", 6) + "\1" + std::string("\0\2\0\0\0bb", 7);
+  const std::vector<std::string> buffers = {zipped, Raw<uint8_t>({0, 6, 7, 14})};
+  Expect(arrow::utf8(), FileVersion::kV2_2, {{layout.SerializeAsString(), buffers, 3}}, {{0, 3}}, R"(["a","","bb"])");
+  Expect(arrow::utf8(), FileVersion::kV2_2, {{layout.SerializeAsString(), buffers, 3}}, {{1, 2}}, R"([""])");
+  zip->set_layers(1, pb::v21::REPDEF_ALL_VALID_LIST);
+  EXPECT_FALSE(Read(arrow::utf8(), FileVersion::kV2_2, {{layout.SerializeAsString(), buffers, 3}}, {{0, 3}}).ok());
+}
+
 // Each value a zstd frame: behind its length, and bare as old writers left it.
 TEST(FullZipByHand, BareZstdFrames) {
   PageLayout layout;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // constant (docs/lance/file.md 4.12): one value, in the message, for all. A block has no buffer; in
-// full-zip pages the stored bytes say nothing.
+// full-zip pages the stored bytes say nothing. Without a value, as old writers left fixed-size lists of
+// nothing but null items, values have no bytes.
 #include "engine/format/structural/encodings/encodings.h"
 
 namespace lancefs::structural {
@@ -35,6 +36,18 @@ class ConstantBlock final : public BlockCodec {
   std::string value_;
 };
 
+class NullValues final : public ValueCodec {
+ public:
+  // Of values without bytes full-zip pages ask this.
+  Status CheckChunkShape(const LeafShape& shape) const override {
+    const bool fits = shape.kind == ShapeKind::kFixed || shape.kind == ShapeKind::kFixedSizeList;
+    return fits ? Status::OK() : Misfit("values that are all null", shape);
+  }
+  Status AppendValue(std::span<const uint8_t> /*bytes*/, Scratch* /*scratch*/, LeafValues* out) const override {
+    return out->AppendNullItems(1);
+  }
+};
+
 class ConstantValues final : public ValueCodec {
  public:
   explicit ConstantValues(std::string value) : value_(std::move(value)) {}
@@ -60,6 +73,7 @@ BlockResult MakeConstantBlock(const pb::v21::Constant& encoding) {
 }
 
 ValueResult MakeConstantValues(const pb::v21::Constant& encoding) {
+  if (!encoding.has_value()) return std::unique_ptr<ValueCodec>(std::make_unique<NullValues>());
   return std::unique_ptr<ValueCodec>(std::make_unique<ConstantValues>(encoding.value()));
 }
 
