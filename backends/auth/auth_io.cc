@@ -7,31 +7,13 @@
 #include <ctime>
 #include <memory>
 
+#include "base/dates.h"
+
 namespace lancefs {
+
 namespace {
 
 using std::chrono::milliseconds;
-
-bool Digits(std::string_view text, size_t at, size_t count, int* value) {
-  if (text.size() < at + count) return false;
-  *value = 0;
-  for (size_t i = at; i < at + count; ++i) {
-    if (text[i] < '0' || text[i] > '9') return false;
-    *value = *value * 10 + (text[i] - '0');
-  }
-  return true;
-}
-
-// The seconds east of UTC that the end of a timestamp names.
-std::optional<int> ZoneSeconds(std::string_view zone) {
-  if (zone == "Z" || zone == "z" || zone == "UTC") return 0;
-  int hours = 0;
-  int minutes = 0;
-  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return std::nullopt;
-  if (!Digits(zone, 1, 2, &hours) || !Digits(zone, 4, 2, &minutes)) return std::nullopt;
-  const int seconds = hours * 3600 + minutes * 60;
-  return zone[0] == '-' ? -seconds : seconds;
-}
 
 }  // namespace
 
@@ -112,28 +94,9 @@ bool IsTrue(const std::string& text) {
 }
 
 std::optional<std::chrono::system_clock::time_point> ParseTimestamp(std::string_view text) {
-  std::tm tm{};
-  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ')) return std::nullopt;
-  if (text[13] != ':' || text[16] != ':') return std::nullopt;
-  if (!Digits(text, 0, 4, &tm.tm_year) || !Digits(text, 5, 2, &tm.tm_mon) || !Digits(text, 8, 2, &tm.tm_mday))
-    return std::nullopt;
-  if (!Digits(text, 11, 2, &tm.tm_hour) || !Digits(text, 14, 2, &tm.tm_min) || !Digits(text, 17, 2, &tm.tm_sec))
-    return std::nullopt;
-  if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
-      tm.tm_sec > 60) {
-    return std::nullopt;
-  }
-  std::string_view rest = text.substr(19);
-  if (rest[0] == '.') {
-    size_t end = 1;
-    while (end < rest.size() && std::isdigit(static_cast<unsigned char>(rest[end]))) ++end;
-    rest.remove_prefix(end);
-  }
-  const std::optional<int> zone = ZoneSeconds(rest);
-  if (!zone) return std::nullopt;
-  tm.tm_year -= 1900;
-  tm.tm_mon -= 1;
-  return std::chrono::system_clock::from_time_t(::timegm(&tm) - *zone);
+  const std::optional<IsoTime> time = ParseIsoTime(text);
+  if (!time || !time->has_zone) return std::nullopt;
+  return std::chrono::system_clock::from_time_t(time->ns / 1'000'000'000);
 }
 
 std::string FormatTimestamp(std::chrono::system_clock::time_point time) {

@@ -3,7 +3,7 @@
 
 #include "backends/auth/azure_shared_key.h"
 #include "backends/auth/sigv4.h"
-#include "backends/cloud/dates.h"
+#include "base/dates.h"
 #include "base/uri.h"
 
 namespace lancefs {

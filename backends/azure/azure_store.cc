@@ -8,8 +8,8 @@
 
 #include "backends/azure/azure_client.h"
 #include "backends/azure/azure_writer.h"
-#include "backends/cloud/dates.h"
 #include "backends/xml.h"
+#include "base/dates.h"
 
 namespace lancefs {
 namespace {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <random>
 
-#include "backends/cloud/dates.h"
 #include "backends/xml.h"
+#include "base/dates.h"
 
 namespace lancefs {
 namespace {

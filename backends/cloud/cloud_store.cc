@@ -7,7 +7,7 @@
 #include <mutex>
 #include <new>
 
-#include "backends/cloud/dates.h"
+#include "base/dates.h"
 
 namespace lancefs {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "backends/cloud/dates.h"
 #include "backends/xml.h"
+#include "base/dates.h"
 
 namespace lancefs {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cloud/xml_upload.h"
 
-#include "backends/cloud/dates.h"
 #include "backends/xml.h"
+#include "base/dates.h"
 
 namespace lancefs {
 

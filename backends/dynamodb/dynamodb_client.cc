@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "backends/cloud/dates.h"
+#include "base/dates.h"
 
 namespace lancefs {
 namespace {

@@ -2,11 +2,11 @@
 #include "backends/gcs/gcs_store.h"
 
 #include "backends/cloud/cloud_store.h"
-#include "backends/cloud/dates.h"
 #include "backends/cloud/xml_copy.h"
 #include "backends/cloud/xml_listing.h"
 #include "backends/cloud/xml_upload.h"
 #include "backends/gcs/gcs_client.h"
+#include "base/dates.h"
 
 namespace lancefs {
 namespace {

@@ -3,10 +3,10 @@
 
 #include <optional>
 
-#include "backends/cloud/dates.h"
 #include "backends/s3/crc64nvme.h"
 #include "backends/s3/s3_session.h"
 #include "backends/xml.h"
+#include "base/dates.h"
 #include "base/uri.h"
 
 namespace lancefs {

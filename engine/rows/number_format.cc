@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "base/dates.h"
+
 namespace lancefs {
 namespace {
 
@@ -370,28 +372,16 @@ char* WriteDecimalDigits(char* p, const char* text, int length, int scale) {
   return p + length;
 }
 
-CivilDate CivilFromDaysSlow(int64_t days) {
-  // Days from 0000-03-01, in eras of 400 years; the unsigned parts stay below one era.
-  const int64_t shifted = days + 719468;
-  const int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-  const auto day_of_era = static_cast<uint32_t>(shifted - era * 146097);
-  const uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const uint32_t month = (5 * day_of_year + 2) / 153;  // March is 0
-  const int64_t year = year_of_era + era * 400 + (month >= 10);
-  return {year, month < 10 ? month + 3 : month - 9, day_of_year - (153 * month + 2) / 5 + 1};
-}
-
 namespace number_internal {
 
 char* WriteDateSlow(char* p, int64_t days) {
-  const CivilDate date = CivilFromDaysSlow(days);
+  const CivilDate date = CivilFromDays(days);
   if (date.year < 0 || date.year > 9999) *p++ = date.year < 0 ? '-' : '+';
   p = WritePadded(p, static_cast<uint64_t>(date.year < 0 ? -date.year : date.year), 4);
   *p++ = '-';
-  p = WriteTwo(p, date.month);
+  p = WriteTwo(p, static_cast<uint32_t>(date.month));
   *p++ = '-';
-  return WriteTwo(p, date.day);
+  return WriteTwo(p, static_cast<uint32_t>(date.day));
 }
 
 char* WriteTimeSlow(char* p, int64_t value, int64_t per_second, int digits) {

@@ -141,14 +141,6 @@ char* WriteInt128(char* p, __int128 value);
 // scale appends zeros. Room: the length of text + |scale| + 3.
 char* WriteDecimalDigits(char* p, const char* text, int length, int scale);
 
-// Days since 1970-01-01 as year, month, day; proleptic Gregorian, all of int64 that fits.
-struct CivilDate {
-  int64_t year;
-  uint32_t month;
-  uint32_t day;
-};
-CivilDate CivilFromDaysSlow(int64_t days);
-
 namespace number_internal {
 inline constexpr int64_t kFirstPlainDay = -719528;  // 0000-01-01
 inline constexpr int64_t kLastPlainDay = 2932896;   // 9999-12-31

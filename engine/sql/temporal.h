@@ -12,17 +12,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/dates.h"
+
 namespace lancefs::sql {
-
-struct CivilDate {
-  int64_t year;
-  int month;  // 1..12
-  int day;    // 1..31
-};
-
-int64_t DaysFromCivil(int64_t year, int month, int day);
-CivilDate CivilFromDays(int64_t days);
-int DaysInMonth(int64_t year, int month);
 
 int64_t UnitsPerSecond(arrow::TimeUnit::type unit);
 inline int64_t FloorDiv(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }

@@ -14,7 +14,7 @@
 #include "backends/auth/azure_shared_key.h"
 #include "backends/auth/digest.h"
 #include "backends/azure/azure_store.h"
-#include "backends/cloud/dates.h"
+#include "base/dates.h"
 #include "base/uri.h"
 #include "tests/backends/loopback_server.h"
 

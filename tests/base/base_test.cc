@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <thread>
 #include <vector>
 
 #include "base/block_cache.h"
 #include "base/bytes.h"
+#include "base/dates.h"
 #include "base/executor.h"
 #include "base/future.h"
 #include "base/metrics.h"
@@ -152,6 +154,46 @@ TEST(Metrics, PrintsPrometheusText) {
   Metrics metrics;
   metrics.counter("lancefs_requests_total") += 2;
   EXPECT_EQ(metrics.ToPrometheusText(), "# TYPE lancefs_requests_total counter\nlancefs_requests_total 2\n");
+}
+
+TEST(Dates, OfAnswers) {
+  EXPECT_EQ(ParseHttpDate("Mon, 12 Oct 2009 17:50:30 GMT"), 1255369830000000000);
+  EXPECT_EQ(ParseIsoDate("2009-10-12T17:50:30Z"), 1255369830000000000);
+  EXPECT_EQ(ParseIsoDate("2009-10-12T17:50:30.000000001Z"), 1255369830000000001);
+  for (const char* bad : {"", "x", "Mon, 12 Foo 2009 17:50:30 GMT", "Mon, 12 Oct", "2009-10-12", "2009-1x-12T17:50:30Z"}) {
+    EXPECT_FALSE(ParseHttpDate(bad).has_value()) << bad;
+    EXPECT_FALSE(ParseIsoDate(bad).has_value()) << bad;
+  }
+}
+
+TEST(Dates, Iso) {
+  EXPECT_EQ(ParseIsoTime("1970-01-02")->ns, 86400ll * 1'000'000'000);
+  EXPECT_FALSE(ParseIsoTime("1970-01-02")->has_time);
+  EXPECT_EQ(ParseIsoTime("1970-01-01 00:30+01:00")->ns, -1800ll * 1'000'000'000);
+  EXPECT_FALSE(ParseIsoTime("2026-11-21T08:19:24")->has_zone);
+  EXPECT_TRUE(ParseIsoTime("2026-11-21T08:19:24UTC")->has_zone);
+  EXPECT_EQ(ParseIsoTime("9999-12-31T23:59:59Z")->ns, std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(ParseIsoTime("0001-01-01")->ns, std::numeric_limits<int64_t>::min());
+  for (const char* bad :
+       {"2026-02-29", "2026-00-10", "2026-11-21T", "2026-11-21T24:00:00Z", "2026-11-21T08:19:24.Z", "2026-11-21Z"}) {
+    EXPECT_FALSE(ParseIsoTime(bad).has_value()) << bad;
+  }
+  EXPECT_FALSE(ParseHttpDate("Mon, 31 Feb 2009 17:50:30 GMT").has_value());
+}
+
+TEST(Dates, EveryDayFollowsItsPredecessor) {
+  CivilDate before = CivilFromDays(-719529);
+  EXPECT_EQ(before.year, -1);
+  for (int64_t day = -719528; day <= 2932897; ++day) {
+    const CivilDate date = CivilFromDays(day);
+    ASSERT_EQ(DaysFromCivil(date.year, date.month, date.day), day);
+    const bool same_month = date.day != 1;
+    ASSERT_EQ(date.day, same_month ? before.day + 1 : 1);
+    ASSERT_TRUE(same_month || before.day == DaysInMonth(before.year, before.month));
+    ASSERT_EQ(date.month, same_month ? before.month : before.month % 12 + 1);
+    ASSERT_EQ(date.year, before.year + (!same_month && date.month == 1));
+    before = date;
+  }
 }
 
 }  // namespace
