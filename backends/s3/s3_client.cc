@@ -122,6 +122,10 @@ bool S3Client::AdaptRegionFromBody(const HttpResponse& http, CallState* state) {
 CloudError S3Client::ParseError(const HttpResponse& response) const {
   CloudError error = CloudClient::ParseError(response);
   if (const std::string_view id = response.header("x-amz-request-id"); !id.empty()) error.request_id = id;
+  // The answer did not say which one, or it would have been taken.
+  if (error.code == "AuthorizationHeaderMalformed" && options_.region.empty()) {
+    error.message += "; set aws_region to the region of this store (without it '" + region() + "' was taken)";
+  }
   return error;
 }
 

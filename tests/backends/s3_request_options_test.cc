@@ -63,6 +63,23 @@ TEST(S3RequestOptions, EveryNameOfACredential) {
   EXPECT_NE(Header(by_default, "authorization").find("/r3/s3/"), std::string::npos);
 }
 
+TEST(S3RequestOptions, ARegionThatTheStoreDoesNotNameIsAskedFor) {
+  LoopbackServer server([](const Request&, int) {
+    return Answer{400, {}, "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message></Error>"};
+  });
+  StorageOptions options = {
+      {"aws_endpoint", server.url()}, {"allow_http", "true"}, {"aws_access_key_id", "AK"}, {"aws_secret_access_key", "SK"}};
+  const Environment environment = {{"AWS_EC2_METADATA_DISABLED", "true"}};
+  auto read = [&] {
+    return MakeS3Store(*ParseS3Options("bkt", options, environment))->ReadAll("k", OpContext()).status().message();
+  };
+  const std::string asked = read();
+  EXPECT_NE(asked.find("the region is wrong; set aws_region"), std::string::npos) << asked;
+  EXPECT_NE(asked.find("'us-west-2' was taken"), std::string::npos) << asked;
+  options["aws_region"] = "eu-1";
+  EXPECT_EQ(read().find("set aws_region"), std::string::npos);
+}
+
 TEST(S3RequestOptions, Endpoints) {
   EXPECT_EQ(PutWith({{"aws_endpoint_url_s3", "http://{server}/"}, {"aws_endpoint", "http://127.0.0.1:1"}}).target, "/bkt/k");
   EXPECT_EQ(PutWith({{"aws_endpoint", "http://{server}/below"}}).target, "/below/bkt/k");
