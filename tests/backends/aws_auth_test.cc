@@ -6,7 +6,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "backends/auth/aws_chain.h"
 #include "backends/auth/aws_json.h"
@@ -14,7 +13,7 @@
 #include "backends/auth/aws_sso.h"
 #include "backends/auth/aws_sts.h"
 #include "backends/auth/sigv4.h"
-#include "base/uri.h"
+#include "tests/backends/form.h"
 #include "tests/backends/loopback_server.h"
 
 namespace lancefs {
@@ -38,16 +37,6 @@ std::string StsXml(const std::string& action, const std::string& key, const std:
          "Result><Credentials><AccessKeyId>" + key +
          "</AccessKeyId><SecretAccessKey>SK</SecretAccessKey><SessionToken>TK+/=" + "</SessionToken><Expiration>" + expiration +
          "</Expiration></Credentials></" + action + "Result></" + action + "Response>";
-}
-
-std::map<std::string, std::string> FormOf(const std::string& body) {
-  std::map<std::string, std::string> form;
-  std::stringstream stream(body);
-  for (std::string pair; std::getline(stream, pair, '&');) {
-    const size_t equals = pair.find('=');
-    form[*PercentDecode(pair.substr(0, equals))] = *PercentDecode(pair.substr(equals + 1));
-  }
-  return form;
 }
 
 class AwsAuth : public ::testing::Test {

@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "backends/auth/auth_io.h"
 #include "backends/auth/azure_credentials.h"
@@ -15,7 +14,7 @@
 #include "backends/auth/digest.h"
 #include "backends/azure/azure_store.h"
 #include "base/dates.h"
-#include "base/uri.h"
+#include "tests/backends/form.h"
 #include "tests/backends/loopback_server.h"
 
 namespace lancefs {
@@ -25,16 +24,6 @@ using Request = LoopbackServer::Request;
 using Answer = LoopbackServer::Answer;
 using std::chrono::seconds;
 using std::chrono::system_clock;
-
-std::map<std::string, std::string> FormOf(const std::string& text) {
-  std::map<std::string, std::string> form;
-  std::stringstream stream(text);
-  for (std::string pair; std::getline(stream, pair, '&');) {
-    const size_t equals = pair.find('=');
-    form[*PercentDecode(pair.substr(0, equals))] = *PercentDecode(pair.substr(equals + 1));
-  }
-  return form;
-}
 
 std::map<std::string, std::string> QueryOf(const Request& request) {
   const size_t mark = request.target.find('?');

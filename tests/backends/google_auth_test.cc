@@ -9,13 +9,13 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "backends/auth/auth_io.h"
 #include "backends/auth/google_credentials.h"
 #include "backends/gcs/gcs_client.h"
 #include "backends/gcs/gcs_options.h"
 #include "base/uri.h"
+#include "tests/backends/form.h"
 #include "tests/backends/loopback_server.h"
 
 namespace lancefs {
@@ -40,16 +40,6 @@ const std::string& PrivateKey() {
     return out;
   }();
   return *pem;
-}
-
-std::map<std::string, std::string> FormOf(const std::string& body) {
-  std::map<std::string, std::string> form;
-  std::stringstream stream(body);
-  for (std::string pair; std::getline(stream, pair, '&');) {
-    const size_t equals = pair.find('=');
-    form[*PercentDecode(pair.substr(0, equals))] = *PercentDecode(pair.substr(equals + 1));
-  }
-  return form;
 }
 
 Answer TokenAnswer(const std::string& token, int life = 3600) {

@@ -76,7 +76,8 @@ class Source:
         self.account = json.loads(pathlib.Path(bucket.variables["GCS_SERVICE_ACCOUNT"]).read_text())
         del self.account["gcs_base_url"]
         (home / ".config/gcloud").mkdir(parents=True)
-        self.environment = {**bucket.environment, "HOME": str(home), "USER_AGENT": home.name, "NO_GCE_CHECK": "true"}
+        self.environment = {**bucket.environment, "HOME": str(home), "USER_AGENT": home.name, "NO_GCE_CHECK": "true",
+                            "LANCEFS_LOG_LEVEL": "debug"}
         del self.environment["GOOGLE_STORAGE_TOKEN"]
 
     def write(self, name, value):
@@ -166,7 +167,8 @@ def scan_by_all(server, google, uri, home, names):
         assert done.returncode == 0, f"{name}: {done.stderr.decode()}"
         assert done.stdout == ROWS, f"{name}: other rows"
         assert taken > LIFE, f"{name}: the scan ended before its first token did"
-        assert b"hush-hush" not in done.stderr
+        for secret in (b"hush-hush", b"issued-", b"subject-ok", b"PRIVATE KEY", b"Bearer"):
+            assert secret not in done.stderr, f"{name}: the log shows {secret}"
     return server.stats()
 
 
