@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/registry.h"
 
-#include <algorithm>
-#include <cctype>
-#include <cstdlib>
 #include <mutex>
 
 #include "backends/azure/azure_options.h"
@@ -39,13 +36,15 @@ std::shared_ptr<ObjectStore> SharedMemoryStore(const std::string& name) {
 Result<OpenedStore> OpenS3(const Uri& uri, const StorageOptions& options) {
   if (!uri.query.empty()) return Status::InvalidArgument("an s3:// URI has no query");
   LANCEFS_ASSIGN_OR_RETURN(S3Options parsed, ParseS3Options(uri.authority, options, ProcessEnvironment()));
-  return OpenedStore{MakeS3Store(std::move(parsed)), uri.path, uri.ToString()};
+  const std::string endpoint = parsed.endpoint;
+  return OpenedStore{MakeS3Store(std::move(parsed)), uri.path, uri.ToString(), endpoint};
 }
 
 Result<OpenedStore> OpenGcs(const Uri& uri, const StorageOptions& options) {
   if (!uri.query.empty()) return Status::InvalidArgument("a gs:// URI has no query");
   LANCEFS_ASSIGN_OR_RETURN(GcsOptions parsed, ParseGcsOptions(uri.authority, options, ProcessEnvironment()));
-  return OpenedStore{MakeGcsStore(std::move(parsed)), uri.path, uri.ToString()};
+  const std::string endpoint = parsed.base_url;
+  return OpenedStore{MakeGcsStore(std::move(parsed)), uri.path, uri.ToString(), endpoint};
 }
 
 // Where the table of s3+ddb:// is asked; the credentials, the region and the client options are the bucket's.
@@ -74,7 +73,8 @@ Result<OpenedStore> OpenAzure(const Uri& uri, const StorageOptions& options) {
                                    ":// URI has no query; give a SAS token as the option azure_storage_sas_token");
   }
   LANCEFS_ASSIGN_OR_RETURN(AzureOptions parsed, ParseAzureOptions(uri.authority, options, ProcessEnvironment()));
-  return OpenedStore{MakeAzureStore(std::move(parsed)), uri.path, uri.ToString()};
+  const std::string endpoint = parsed.endpoint;
+  return OpenedStore{MakeAzureStore(std::move(parsed)), uri.path, uri.ToString(), endpoint};
 }
 
 Result<OpenedStore> OpenS3WithDynamoDb(const Uri& uri, const StorageOptions& options) {
@@ -87,9 +87,11 @@ Result<OpenedStore> OpenS3WithDynamoDb(const Uri& uri, const StorageOptions& opt
     LANCEFS_ASSIGN_OR_RETURN(parsed.region, parsed.find_region->Get(ctx).Get(ctx));
   }
   LANCEFS_ASSIGN_OR_RETURN(DynamoDbOptions dynamodb, DynamoDbFor(parsed, options, environment));
+  const std::string endpoint = parsed.endpoint;
   CommitCoordination coordination;
   coordination.manifests = MakeDynamoDbManifestList(std::make_shared<DynamoDbClient>(std::move(dynamodb)), table);
-  return OpenedStore{MakeCoordinatedStore(MakeS3Store(std::move(parsed)), std::move(coordination)), uri.path, uri.ToString()};
+  return OpenedStore{MakeCoordinatedStore(MakeS3Store(std::move(parsed)), std::move(coordination)), uri.path, uri.ToString(),
+                     endpoint};
 }
 
 Result<OpenedStore> OpenParsed(const Uri& parsed, const StorageOptions& options) {
@@ -136,33 +138,15 @@ ChosenCache& Chosen() {
   return *chosen;
 }
 
-// What tells objects of one name in different stores apart: bucket and, wherever an option or the environment names one,
-// endpoint.
-std::string NameSpace(const OpenedStore& opened, const StorageOptions& options) {
-  std::string name = opened.store->name();
-  const auto add = [&name](std::string key, const std::string& value) {
-    std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    for (const char* part : {"endpoint", "account_name", "base_url"}) {
-      if (key.find(part) != std::string::npos) name.append("\n").append(key).append("=").append(value);
-    }
-  };
-  for (const char* variable : {"AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_ENDPOINT",
-                               "AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_BASE_URL"}) {
-    if (const char* value = std::getenv(variable)) add(variable, value);
-  }
-  for (const auto& [key, value] : options) add(key, value);
-  return name;
-}
-
 // Remote stores with what is kept of them.
-OpenedStore WithCache(OpenedStore opened, const Uri& uri, const StorageOptions& options) {
+OpenedStore WithCache(OpenedStore opened, const Uri& uri) {
   if (opened.store->traits().is_local || uri.scheme == "memory") return opened;
   std::shared_ptr<DiskCache> disk;
   {
     std::lock_guard lock(Chosen().mutex);
     disk = Chosen().cache;
   }
-  opened.store = MakeCacheStore(opened.store, NameSpace(opened, options), std::move(disk));
+  opened.store = MakeCacheStore(opened.store, opened.store->name() + "\n" + opened.endpoint, std::move(disk));
   return opened;
 }
 
@@ -181,7 +165,7 @@ Status UseDiskCache(const std::string& directory, uint64_t max_bytes) {
 Result<OpenedStore> OpenStore(const std::string& uri, const StorageOptions& options) {
   LANCEFS_ASSIGN_OR_RETURN(const Uri parsed, ParseUri(uri));
   LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenParsed(parsed, options));
-  return WithLock(WithCache(std::move(opened), parsed, options), parsed, options);
+  return WithLock(WithCache(std::move(opened), parsed), parsed, options);
 }
 
 }  // namespace lancefs

@@ -18,6 +18,8 @@ struct OpenedStore {
   std::shared_ptr<ObjectStore> store;
   std::string path;  // the dataset's or directory's key inside the store; "" = the store's root
   std::string uri;   // normalised, without secrets
+  // What tells datasets of one URI apart that lie in different stores: the endpoint, where one is named.
+  std::string endpoint;
 };
 
 // What is read of remote stores opened from now on is kept in that folder, too (disk_cache.h). Errors: kIoError where it cannot

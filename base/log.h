@@ -25,6 +25,8 @@ void LogToSyslog();
 void SetLogLevel(LogLevel level);
 // `level` is one of debug, info, warn, error.
 Status SetLogLevel(std::string_view level);
+// Whether lines of that level go anywhere: for those that cost something to make.
+bool LogEnabled(LogLevel level);
 
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 

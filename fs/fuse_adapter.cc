@@ -671,9 +671,11 @@ Status Serve(const MountOptions& options, const std::string& mountpoint, Readine
 
   LANCEFS_ASSIGN_OR_RETURN(MountSource source, options.open_source());
   const std::string base = options.state_directory.empty() ? DefaultStateDirectory() : options.state_directory;
-  LANCEFS_ASSIGN_OR_RETURN(StateDirectory state, StateDirectory::Open(base, source.uri));
+  LANCEFS_ASSIGN_OR_RETURN(StateDirectory state,
+                           StateDirectory::Open(base, source.uri + (source.endpoint.empty() ? "" : " at " + source.endpoint)));
   FilesystemOptions fs_options = options.filesystem;
   fs_options.store = source.store;
+  fs_options.table_stores = source.table_stores;
   fs_options.path = source.path;
   fs_options.uri = source.uri;
   fs_options.state_directory = state.path();

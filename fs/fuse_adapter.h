@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +21,10 @@ namespace lancefs {
 struct MountSource {
   std::shared_ptr<ObjectStore> store;
   std::string path;
-  std::string uri;  // for people and /proc/mounts; no secrets
+  std::string uri;                                                   // for people and /proc/mounts; no secrets
+  std::map<std::string, std::shared_ptr<ObjectStore>> table_stores;  // see FilesystemOptions
+  // "" or what tells the dataset from another of the same URI: each has a state directory of its own.
+  std::string endpoint;
 };
 
 struct MountOptions {

@@ -33,8 +33,8 @@ class LiveTable {
     std::string name;  // of the table in a database root; empty when the mount is one dataset
     std::chrono::milliseconds refresh{1000};
     bool may_be_absent = false;
-    std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;  // see OpenOptions
-    std::string branch;                                                        // empty = main
+    decltype(OpenOptions::resolve_base) resolve_base;
+    std::string branch;  // empty = main
   };
   explicit LiveTable(Options options);
 

@@ -37,14 +37,26 @@ NodePtr Mount::Intern(const std::string& key, const std::function<NodePtr()>& ma
   return node;
 }
 
+namespace {
+
+// The mount's way to open base paths, for the table `uri`.
+decltype(OpenOptions::resolve_base) ResolveBaseOf(const Mount& mount, const std::string& uri) {
+  if (!mount.options.resolve_base) return nullptr;
+  return [resolve = mount.options.resolve_base, uri](const std::string& base_uri, std::optional<uint32_t> base_id) {
+    return resolve(uri, base_uri, base_id);
+  };
+}
+
+}  // namespace
+
 Table::Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, std::string name, bool may_be_absent,
              std::string branch)
     : mount_(std::move(mount)),
       uri_(std::move(uri)),
       name_(std::move(name)),
       key_(KeyOf(uri_, branch)),
-      live_(std::make_shared<LiveTable>(LiveTable::Options{mount_->options.store, std::move(path), uri_, name_,
-                                                           mount_->options.refresh, may_be_absent, mount_->options.resolve_base,
+      live_(std::make_shared<LiveTable>(LiveTable::Options{mount_->StoreOf(name_), std::move(path), uri_, name_,
+                                                           mount_->options.refresh, may_be_absent, ResolveBaseOf(*mount_, uri_),
                                                            std::move(branch)})) {
   if (may_be_absent) schema_ = std::make_shared<SchemaArea>(AreaOptions());
   using VersionList = std::shared_ptr<const std::vector<VersionInfo>>;

@@ -33,6 +33,8 @@ enum class SizeMode { kAuto, kExact, kStream };
 
 struct FilesystemOptions {
   std::shared_ptr<ObjectStore> store;
+  // Of a database's tables that have a store of their own, by their names: it has the same root, but other options.
+  std::map<std::string, std::shared_ptr<ObjectStore>> table_stores;
   std::string path;          // in the store; "" = its root
   std::string uri;           // for people; no secrets
   bool is_database = false;  // a directory of tables instead of one dataset
@@ -43,8 +45,9 @@ struct FilesystemOptions {
   uint64_t large_bytes = 256ULL << 20;  // unfiltered results of more stored bytes are streamed at once
   std::string state_directory;          // of this URI: spool/ and spill/
   uint64_t spill_bytes = 4ULL << 30;
-  // How files behind a base path of a manifest are opened; null = they cannot be.
-  std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;
+  // How the files of the dataset `uri` that lie at `base_uri` are opened (see OpenOptions); null = they cannot be.
+  std::function<Result<ResolvedBase>(const std::string& uri, const std::string& base_uri, std::optional<uint32_t> base_id)>
+      resolve_base;
   uint32_t uid = 0;
   uint32_t gid = 0;
   uint32_t umask = 0;                               // taken from all modes
@@ -65,6 +68,10 @@ struct Mount {
   NodePtr Intern(const std::string& key, const std::function<NodePtr()>& make);
   ResultCache& results() { return *results_; }
   RowCache& rows() { return *rows_; }
+  const std::shared_ptr<ObjectStore>& StoreOf(const std::string& table) const {
+    const auto own = options.table_stores.find(table);
+    return own == options.table_stores.end() ? options.store : own->second;
+  }
   double refresh_seconds() const { return std::chrono::duration<double>(options.refresh).count(); }
   const int64_t started_ns;
 

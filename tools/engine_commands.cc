@@ -56,8 +56,8 @@ Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& uri, const
   LANCEFS_RETURN_NOT_OK(RefuseSecretUri(uri));
   LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, parsed.StorageFor(uri)));
   OpenOptions options = open;
-  options.resolve_base = [parsed, uri](const std::string& base_uri) -> Result<ResolvedBase> {
-    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, parsed.StorageForBase(uri, base_uri, std::nullopt)));
+  options.resolve_base = [parsed, uri](const std::string& base_uri, std::optional<uint32_t> base_id) -> Result<ResolvedBase> {
+    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, parsed.StorageForBase(uri, base_uri, base_id)));
     return ResolvedBase{base.store, base.path};
   };
   return Dataset::Open(opened.store, opened.path, options, ctx);

@@ -114,6 +114,21 @@ Status TakeOption(const std::string& key, const std::string& value, MountOptions
   return Status::Internal("option " + key + " is not handled");
 }
 
+// The store, and those of tables of a database whose options differ.
+Result<MountSource> OpenMountSource(const std::string& uri, const ParsedOptions& options) {
+  const StorageOptions storage = options.StorageFor(uri);
+  LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, storage));
+  MountSource source{opened.store, opened.path, opened.uri, {}, opened.endpoint};
+  for (const std::string& table : options.Tables()) {
+    const StorageOptions own = options.StorageFor(ChildUri(uri, table + ".lance"));
+    if (own == storage) continue;
+    Result<OpenedStore> store = OpenStore(uri, own);
+    if (!store.ok()) return store.status().WithContext("options of the table " + table);
+    source.table_stores[table] = store->store;
+  }
+  return source;
+}
+
 }  // namespace
 
 Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::string& uri, TreeUse use) {
@@ -142,11 +157,11 @@ Result<MountOptions> MakeMountOptions(const GlobalOptions& global, const std::st
     ApplyCacheOptions(cache);
     if (log_unknown) LogUnknownOptions(*parsed);
     LANCEFS_RETURN_NOT_OK(FromArrow(arrow::compute::Initialize()));
-    LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri, parsed->StorageFor(uri)));
-    return MountSource{opened.store, opened.path, opened.uri};
+    return OpenMountSource(uri, *parsed);
   };
-  options.filesystem.resolve_base = [parsed, uri](const std::string& base_uri) -> Result<ResolvedBase> {
-    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, parsed->StorageForBase(uri, base_uri, std::nullopt)));
+  options.filesystem.resolve_base = [parsed](const std::string& dataset_uri, const std::string& base_uri,
+                                             std::optional<uint32_t> base_id) -> Result<ResolvedBase> {
+    LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(base_uri, parsed->StorageForBase(dataset_uri, base_uri, base_id)));
     return ResolvedBase{base.store, base.path};
   };
   for (const auto& [key, value] : parsed->own()) options.filesystem.shown_config[key] = value;

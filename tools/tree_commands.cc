@@ -38,6 +38,7 @@ class Tree {
     LANCEFS_ASSIGN_OR_RETURN(const MountSource source, options.open_source());
     FilesystemOptions filesystem = options.filesystem;
     filesystem.store = source.store;
+    filesystem.table_stores = source.table_stores;
     filesystem.path = source.path;
     filesystem.uri = source.uri;
     filesystem.read_only = true;

@@ -16,6 +16,8 @@
 #include <new>
 #include <thread>
 
+#include "base/log.h"
+
 namespace lancefs {
 namespace {
 
@@ -54,6 +56,16 @@ std::string RootsText(const HttpConfig& config) {
   const std::string text = FileText(file);
   // libcurl says what is wrong with a bundle that cannot be read.
   return text.empty() ? "" : text + "\n" + config.proxy_ca_certificate + "\n";
+}
+
+// Without the query and without a user, either of which may sign a request in.
+std::string UrlForLog(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return std::string(url);
+  const size_t at = url.substr(0, url.find('/', scheme + 3)).rfind('@');
+  if (at == std::string_view::npos) return std::string(url);
+  return std::string(url.substr(0, scheme + 3)).append(url.substr(at + 1));
 }
 
 // "user:password" of a proxy's URL, as written.
@@ -108,6 +120,7 @@ HttpTransfer::~HttpTransfer() {
 
 void HttpTransfer::Configure(CURL* easy, bool keep) {
   keep_ = keep;
+  started_ = Clock::now();
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
   // Signed paths must reach the server as they were signed.
@@ -406,7 +419,20 @@ void HttpTransfer::Complete(CURL* easy, CURLcode code) {
   } else {
     response_.body = Bytes(request_.sink.owner, to_, received_);
   }
+  if (LogEnabled(LogLevel::kDebug)) LogResult();
   promise_.Set(std::move(response_));
+}
+
+void HttpTransfer::LogResult() const {
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started_);
+  Log(LogLevel::kDebug, "http",
+      {{"method", std::string(HttpMethodName(request_.method))},
+       {"url", UrlForLog(request_.url)},
+       {"status", std::to_string(response_.status)},
+       {"sent", std::to_string(sent_)},
+       {"received", std::to_string(received_)},
+       {"ms", std::to_string(took.count())},
+       {"failure", response_.failure_text}});
 }
 
 // ---- The loop -------------------------------------------------------------------------------

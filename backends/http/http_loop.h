@@ -70,6 +70,7 @@ class HttpTransfer {
   bool ReserveBody();
   void ClassifyFailure(CURL* easy, CURLcode code);
   bool IsProxyFailure(CURL* easy, CURLcode code);
+  void LogResult() const;
 
   std::shared_ptr<const HttpSetup> setup_;
   const HttpConfig* config_;  // in setup_
@@ -87,6 +88,7 @@ class HttpTransfer {
   size_t send_offset_ = 0;  // how much of it is
   uint64_t sent_ = 0;
   bool keep_ = true;
+  Clock::time_point started_{};
   Clock::time_point last_byte_{};
   bool body_started_ = false;
   bool too_long_ = false;

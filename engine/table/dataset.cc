@@ -97,7 +97,7 @@ Status ForEachRef(ObjectStore& store, const ListResult& listing, const OpContext
 struct Dataset::Shared {
   static constexpr size_t kMaxFiles = 512;
 
-  std::function<Result<ResolvedBase>(const std::string&)> resolve_base;
+  decltype(OpenOptions::resolve_base) resolve_base;
 
   std::mutex mutex;
   struct FileEntry {
@@ -338,7 +338,7 @@ Result<ResolvedBase> Dataset::WholeDataset() const {
   const std::string place = store_->name();
   if (!branch_.empty() || manifest_->branch().empty() || !path_.empty() || !place.ends_with(tail) || !shared_->resolve_base)
     return ResolvedBase{store_, root_};
-  return shared_->resolve_base(place.substr(0, place.size() - tail.size()));
+  return shared_->resolve_base(place.substr(0, place.size() - tail.size()), std::nullopt);
 }
 
 Result<std::shared_ptr<const Dataset>> Dataset::OpenRef(OpenOptions options, const OpContext& ctx) const {
@@ -386,17 +386,18 @@ Result<std::optional<pb::Transaction>> Dataset::Transaction(const OpContext& ctx
   return std::optional<pb::Transaction>(std::move(transaction));
 }
 
-Result<ResolvedBase> Dataset::Resolve(const std::string& uri) const {
+Result<ResolvedBase> Dataset::Resolve(const std::string& uri, std::optional<uint32_t> base_id) const {
+  const std::string key = base_id ? uri + "#" + std::to_string(*base_id) : uri;
   {
     std::lock_guard lock(shared_->mutex);
-    const auto known = shared_->bases.find(uri);
+    const auto known = shared_->bases.find(key);
     if (known != shared_->bases.end()) return known->second;
   }
   if (!shared_->resolve_base)
     return Status::NotSupported("the dataset has files at " + uri + ", which cannot be opened from here");
-  LANCEFS_ASSIGN_OR_RETURN(ResolvedBase resolved, shared_->resolve_base(uri));
+  LANCEFS_ASSIGN_OR_RETURN(ResolvedBase resolved, shared_->resolve_base(uri, base_id));
   std::lock_guard lock(shared_->mutex);
-  return shared_->bases.try_emplace(uri, std::move(resolved)).first->second;
+  return shared_->bases.try_emplace(key, std::move(resolved)).first->second;
 }
 
 const pb::BasePath* Dataset::FindBase(uint32_t base_id) const {
@@ -410,7 +411,7 @@ const pb::BasePath* Dataset::FindBase(uint32_t base_id) const {
 Result<ResolvedBase> Dataset::BasePath(uint32_t base_id) const {
   const pb::BasePath* base = FindBase(base_id);
   if (base == nullptr) return Status::Corruption("the manifest has no base path " + std::to_string(base_id));
-  return Resolve(base->path());
+  return Resolve(base->path(), base_id);
 }
 
 Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const std::string& kind) const {
@@ -419,7 +420,7 @@ Result<ResolvedBase> Dataset::Directory(std::optional<uint32_t> base_id, const s
   if (base == nullptr) return Status::Corruption("the manifest names the unknown base path " + std::to_string(*base_id));
   if (kind.empty() && !base->is_dataset_root())
     return Status::Corruption("base path " + std::to_string(*base_id) + " is no dataset root");
-  LANCEFS_ASSIGN_OR_RETURN(ResolvedBase resolved, Resolve(base->path()));
+  LANCEFS_ASSIGN_OR_RETURN(ResolvedBase resolved, Resolve(base->path(), *base_id));
   if (base->is_dataset_root() && !kind.empty()) resolved.path = Join(resolved.path, kind);
   return resolved;
 }

@@ -56,9 +56,9 @@ struct OpenOptions {
   std::optional<uint64_t> version;  // absent = latest
   std::string tag;                  // a tag's name; not together with version
   std::string branch;               // empty = main
-  // Opens the store of a base path given as URI or absolute path; null = datasets with base paths can be
-  // opened, but reading a file behind one is an error.
-  std::function<Result<ResolvedBase>(const std::string& uri)> resolve_base;
+  // Opens the store of a base path given as URI or absolute path, and its number in the manifest if it has one; null =
+  // datasets with base paths can be opened, but reading a file behind one is an error.
+  std::function<Result<ResolvedBase>(const std::string& uri, std::optional<uint32_t> base_id)> resolve_base;
 };
 
 class Dataset : public std::enable_shared_from_this<Dataset> {
@@ -125,7 +125,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Result<std::shared_ptr<const RowIdSequence>> RowIds(size_t index, const OpContext& ctx) const;
 
   // What an absolute URI or path that the manifest or a row names can be read with; stores are kept.
-  Result<ResolvedBase> Resolve(const std::string& uri) const;
+  Result<ResolvedBase> Resolve(const std::string& uri, std::optional<uint32_t> base_id = std::nullopt) const;
   // The base path `base_id` itself, whatever lies under it.
   Result<ResolvedBase> BasePath(uint32_t base_id) const;
   // The directory of data files (`kind` is "data") or the root for others ("") and its store.

@@ -40,10 +40,11 @@ Result<RawListingPtr> ListRaw(ObjectStore& store, const std::string& prefix, con
 class RawDirectory : public Directory {
  public:
   // `prefix` is "" or ends with '/'.
-  RawDirectory(std::shared_ptr<Mount> mount, std::string key, std::string path, std::string prefix)
-      : Directory(std::move(mount), std::move(key), std::move(path)), prefix_(std::move(prefix)) {
+  RawDirectory(std::shared_ptr<Mount> mount, std::string key, std::string path, std::shared_ptr<ObjectStore> store,
+               std::string prefix)
+      : Directory(std::move(mount), std::move(key), std::move(path)), store_(std::move(store)), prefix_(std::move(prefix)) {
     listing_ = std::make_shared<Refreshed<RawListingPtr>>(
-        [store = mount_->options.store, prefix = prefix_](const OpContext& ctx) { return ListRaw(*store, prefix, ctx); });
+        [store = store_, prefix = prefix_](const OpContext& ctx) { return ListRaw(*store, prefix, ctx); });
   }
 
   Result<Child> Lookup(const std::string& name, const Scope& scope) override {
@@ -83,15 +84,16 @@ class RawDirectory : public Directory {
     const std::string child_path = JoinPath(path(), name);
     if (listing.directories.contains(name)) {
       const std::string key = DirectoryKey(name);
-      return Child{Make<RawDirectory>(key, mount_, key, child_path, prefix_ + name + "/"), mount_->refresh_seconds()};
+      return Child{Make<RawDirectory>(key, mount_, key, child_path, store_, prefix_ + name + "/"), mount_->refresh_seconds()};
     }
     const ObjectMeta& object = listing.files.at(name);
     const std::string key = FileKey(object);
-    return Child{Make<RawFile>(key, mount_, key, child_path, RawFile::Place{mount_->options.store, object.path}, object.size,
-                               object.last_modified_ns),
-                 mount_->refresh_seconds()};
+    return Child{
+        Make<RawFile>(key, mount_, key, child_path, RawFile::Place{store_, object.path}, object.size, object.last_modified_ns),
+        mount_->refresh_seconds()};
   }
 
+  const std::shared_ptr<ObjectStore> store_;
   const std::string prefix_;
   std::shared_ptr<Refreshed<RawListingPtr>> listing_;
 };
@@ -102,8 +104,9 @@ NodePtr MakeRawDirectory(const View& view, const std::string& path) {
   const std::string key = view.DirKey("raw");
   const std::string& root = view.table->live().options().path;
   const std::shared_ptr<Mount>& mount = view.mount_ptr();
-  return mount->Intern(
-      key, [&]() -> NodePtr { return std::make_shared<RawDirectory>(mount, key, path, root.empty() ? "" : root + "/"); });
+  return mount->Intern(key, [&]() -> NodePtr {
+    return std::make_shared<RawDirectory>(mount, key, path, view.table->live().options().store, root.empty() ? "" : root + "/");
+  });
 }
 
 }  // namespace lancefs

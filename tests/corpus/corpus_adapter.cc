@@ -30,7 +30,7 @@ Result<std::shared_ptr<const Dataset>> OpenFor(const json& request) {
   if (request.contains("version") && !request["version"].is_null()) options.version = request["version"].get<uint64_t>();
   if (request.contains("tag") && !request["tag"].is_null()) options.tag = request["tag"].get<std::string>();
   if (request.contains("branch") && !request["branch"].is_null()) options.branch = request["branch"].get<std::string>();
-  options.resolve_base = [](const std::string& uri) -> Result<ResolvedBase> {
+  options.resolve_base = [](const std::string& uri, std::optional<uint32_t>) -> Result<ResolvedBase> {
     LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(uri));
     return ResolvedBase{base.store, base.path};
   };

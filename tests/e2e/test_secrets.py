@@ -101,6 +101,8 @@ def test_commands(s3, tmp_path, name):
         said = result.stdout + result.stderr + log.read_bytes()
         for secret in secrets:
             assert secret not in said, f"{command} with {name} shows it: {said}"
+    if name in ("works", "wrong key"):
+        assert b"event=http" in log.read_bytes(), "there was something to look at"
 
 
 @pytest.mark.parametrize("uri", ["az://box/t.lance?sv=2023-11-03&sig=sas-secret-4711", "s3://AKIA:sas-secret-4711@bucket/t.lance",
@@ -150,6 +152,7 @@ def test_a_mount_behind_a_proxy(s3, tmp_path):
             config = json.loads((mount.path / "status/config.json").read_text())
             assert config["proxy_url"] == config["headers.x-my-secret"] == config["aws_secret_access_key"] == "(secret)"
             assert config["aws_endpoint"] == s3.storage_options["aws_endpoint"]
+        assert b"event=http" in mount.last_log
 
 
 @ON_S3
@@ -161,6 +164,36 @@ def test_mounts_that_fail(s3, tmp_path):
                          env=bare_environment(), timeout=60)
         assert result.returncode == 1, name
         assert not [secret for secret in secrets if secret in result.stderr + result.stdout], result.stderr
+
+
+# ---- The log of all suites ------------------------------------------------------------------------------
+
+WATCH = pathlib.Path(__file__).parents[1] / "servers/watch_log.py"
+
+
+@pytest.mark.parametrize("line", ["Authorization: AWS4-HMAC-SHA256 Credential=a, Signature=0123", "url=https://h/c?sv=1&sig=abc%3D", "Bearer abcdef.ghi",
+                                  "SharedKey me:abc=", "proxy=http://me:word@host:1", "-----BEGIN PRIVATE KEY-----", "url=https://h/b?X-Amz-Security-Token=x",
+                                  "body=grant_type=x&client_secret=abc", "token=eyJhbGciOiJSUzI1NiJ9.e30"])
+def test_the_log_is_watched(line):
+    """The wrappers of all suites fail where a program's log shows what signs requests, and do not repeat it."""
+    result = subprocess.run([WATCH, "sh", "-c", 'printf "%s\n" event=http "$1" >> "$LANCEFS_LOG_FILE"', "sh", line], capture_output=True, check=False)
+    assert result.returncode == 1 and b"shows a secret" in result.stderr and line.encode() not in result.stderr
+
+
+@ON_S3
+def test_all_programs_log_into_it(s3):
+    """At debug level: each request without its query, nothing that looks like a key."""
+    log = pathlib.Path(os.environ["LANCEFS_LOG_FILE"])
+    before = log.stat().st_size
+    lancefs("cat", s3.uri("t.lance"), "count", env={**os.environ, **s3.env})
+    with Mount(s3.uri("t.lance"), env={**os.environ, **s3.env}) as mount:
+        assert int((mount.path / "count").read_text()) >= 7
+    with open(log, "rb") as text:
+        text.seek(before)
+        said = text.read()
+    assert said.count(b"event=http") >= 4 and b"event=mounted" in said and b"list-type" not in said
+    result = subprocess.run([WATCH, "sh", "-c", 'cat "$1" >> "$LANCEFS_LOG_FILE"', "sh", log], capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 # ---- Memory -------------------------------------------------------------------------------------------

@@ -122,6 +122,44 @@ def test_every_store_has_its_own_options(place, local, tmp_path):
 
 
 @ON_S3
+def test_tables_of_a_database_with_options_of_their_own(place, tmp_path):
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    database = place.uri(f"tables-{os.urandom(4).hex()}")
+    for name in ("first", "second"):
+        lance.write_dataset(TABLE.slice(0, 5), f"{database}/{name}.lance", storage_options=place.storage_options)
+    file = write(tmp_path / "options", f"{lines(place)}[table second]\naws_secret_access_key = wrong-secret-4711\n")
+    with Mount(database, env=env, arguments=["--options-file", file]) as mount:
+        assert (mount.path / "first/count").read_text() == "5\n"
+        shutil.copy(mount.path / "first/rows.jsonl", mount.path / "first/append/again.jsonl")
+        assert (mount.path / "first/count").read_text() == "10\n"
+        with pytest.raises(OSError):
+            (mount.path / "second/count").read_text()
+    assert lancefs("cat", f"{database}/second.lance", "count", "--options-file", file, env=env, check=False).returncode == 1
+    assert lancefs("cat", f"{database}/first.lance", "count", "--options-file", file, env=env) == b"10\n"
+    file = write(tmp_path / "mended", f"{lines(place)}[table second]\ntimeout = 20s\n")
+    with Mount(database, env=env, arguments=["--options-file", file]) as mount:
+        (mount.path / "second/append/more.jsonl").write_text('{"id": 5}\n')
+        assert (mount.path / "second/count").read_text() == "6\n"
+        assert (mount.path / "second/raw/_versions").is_dir()
+
+
+@ON_S3
+def test_base_paths_have_options_of_their_own(place, tmp_path):
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    uri, base = place.uri(f"based-{os.urandom(4).hex()}.lance"), place.uri(f"base-{os.urandom(4).hex()}")
+    lance.write_dataset(TABLE, uri, storage_options=place.storage_options, initial_bases=[lance.DatasetBasePath(base, "far", True, 1)], target_bases=["far"])
+    right = write(tmp_path / "right", lines(place))
+    assert lancefs("cat", uri, "query/id.lt=2/select=id/rows.csv", "--options-file", right, env=env) == b"id\n0\n1\n"
+    for wrong in ("base_1.aws_secret_access_key = wrong-secret-4711\n", f"[{base}]\nsecret_access_key = wrong-secret-4711\n"):
+        file = write(tmp_path / "wrong", lines(place) + wrong)
+        assert lancefs("cat", uri, "schema.txt", "--options-file", file, env=env)
+        result = lancefs("cat", uri, "query/id.lt=2/rows.csv", "--options-file", file, env=env, check=False)
+        assert result.returncode == 1 and result.stdout == b"", wrong
+    other = write(tmp_path / "other", lines(place) + "base_2.aws_secret_access_key = wrong-secret-4711\n")
+    assert lancefs("cat", uri, "query/id.lt=1/select=id/rows.csv", "--options-file", other, env=env) == b"id\n0\n"
+
+
+@ON_S3
 def test_two_mounts_of_two_stores(place, local):
     there = remote(place, "mounted", TABLE.slice(0, 10))
     with Mount(there, env={**os.environ, **place.env}) as far, Mount(local, env={**os.environ, "AWS_SECRET_ACCESS_KEY": "unused-secret-4711"}) as near:

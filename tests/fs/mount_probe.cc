@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   options.open_source = [uri = std::string(argv[1])]() -> Result<MountSource> {
     if (!arrow::compute::Initialize().ok()) return Status::Internal("Arrow's compute functions are not available");
     LANCEFS_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(uri));
-    return MountSource{opened.store, opened.path, opened.uri};
+    return MountSource{opened.store, opened.path, opened.uri, {}, opened.endpoint};
   };
   FilesystemOptions& fs = options.filesystem;
   if (keys["sizes"] == "exact") fs.sizes = SizeMode::kExact;

@@ -3,8 +3,10 @@
 import contextlib
 import ctypes
 import http.client
+import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPS = pathlib.Path(os.environ.get("LANCEFS_DEPS", ROOT / ".deps"))
@@ -124,16 +127,49 @@ def wrap(usage, skip_variable, program, how_to_install, serve):
         return run(command, variables)
 
 
+# What signs requests in, whoever's it is; and what tests call secret.
+SIGNS = re.compile(
+    rb"Signature=|[?&](?:sig|se|token|X-Amz-[A-Za-z-]+)=|SharedKey(?:Lite)? \w+:|Bearer [\w.~+/-]{6}|eyJ[\w-]{10,}\.|PRIVATE KEY"
+    rb"|(?:client_secret|refresh_token|assertion|password)=[^\s\"]|://[^\s/@:\"]+:[^\s/@\"]+@|(?:secret|token|key|sas)[-\w%+]*4711|\bhush\b|\b(?:token|key)-[0-9a-f]{32}|Eby8vdM02xNOcq", re.I)
+
+
+def secrets_among(variables):
+    """What a wrapper gives to its command and no log may show."""
+    found = [value for name, value in variables.items() if re.search(r"SECRET|TOKEN|(?<!ACCESS)_KEY$", name)]
+    for value in variables.values():
+        found += [part[4:] for part in value.split("&") if part.startswith("sig=")]
+    found += [urllib.parse.unquote(value) for value in found]
+    account = variables.get("GCS_SERVICE_ACCOUNT")
+    if account:
+        found += json.loads(pathlib.Path(account).read_text()).get("private_key", "").split("\n")[1:-2]
+    return [value for value in found if len(value) >= 8]
+
+
+def shown_secrets(log, secrets):
+    """The lines of a log that show one of `secrets`, or what looks like one; without them."""
+    named = re.compile(b"|".join(re.escape(secret.encode()) for secret in secrets) or b"(?!)")
+    with open(log, "rb") as lines:
+        return [SIGNS.sub(b"***", named.sub(b"***", line)).decode(errors="replace") for line in lines if named.search(line) or SIGNS.search(line)]
+
+
 def run(command, variables):
-    """The exit status of `command`, with `variables` in its environment."""
-    child = subprocess.Popen(command, env={**os.environ, **variables})
-    try:
-        status = child.wait()
-    except BaseException:
-        child.kill()
-        child.wait()
-        raise
-    return status if status >= 0 else 128 - status
+    """The exit status of `command`, with `variables` in its environment. All programs under test log at debug level into one
+    file meanwhile (tests/lib/mounts.py adds those of mounts); it fails when that shows a secret among them or anything that signs."""
+    with tempfile.TemporaryDirectory(prefix="lancefs-log-") as folder:
+        log = pathlib.Path(folder) / "log"
+        log.touch()
+        secrets = secrets_among(variables)
+        child = subprocess.Popen(command, env={**os.environ, "LANCEFS_LOG_FILE": str(log), "LANCEFS_LOG_LEVEL": "debug", **variables})
+        try:
+            status = child.wait()
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        shown = shown_secrets(log, secrets)
+        for line in shown[:10]:
+            print(f"the log shows a secret: {line.rstrip()}", file=sys.stderr)
+    return 1 if shown and status == 0 else status if status >= 0 else 128 - status
 
 
 class Folder:

@@ -13,7 +13,7 @@ namespace {
 Status Run(int argc, char** argv) {
   LANCEFS_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(argv[1]));
   OpenOptions options;
-  options.resolve_base = [](const std::string& uri) -> Result<ResolvedBase> {
+  options.resolve_base = [](const std::string& uri, std::optional<uint32_t>) -> Result<ResolvedBase> {
     LANCEFS_ASSIGN_OR_RETURN(OpenedStore base, OpenStore(uri));
     return ResolvedBase{base.store, base.path};
   };
