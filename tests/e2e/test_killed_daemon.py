@@ -55,10 +55,14 @@ class Victim:
         dataset.validate()
         return dataset.version, sorted(dataset.to_table(columns=["id"])["id"].to_pylist())
 
+    def env(self, step):
+        """The same endpoint for all mounts of a round: what they keep on disk is apart by endpoint."""
+        return {**self.place.env, "AWS_ENDPOINT": self.proxy.endpoint} if step.put and self.proxy else self.place.env
+
     def mount_to_die(self, step):
         """A mount whose daemon dies at `step` of its first commit."""
         if step.put and self.proxy:
-            mount = self.mounts(self.uri, name="m", env={**self.place.env, "AWS_ENDPOINT": self.proxy.endpoint})
+            mount = self.mounts(self.uri, name="m", env=self.env(step))
 
             def strike(request):
                 if request.method != "PUT" or step.put not in request.key or "#probe" in request.key:  # the first mount asks what the store can do
@@ -103,7 +107,7 @@ def one_round(victim, step, tool, number):
     assert victim.seen_by_pylance() == ((before + 1, sorted(old + new)) if step.is_committed else (before, old))
 
     victim.spare()
-    mount = victim.mounts(victim.uri, name="m", env=victim.place.env)
+    mount = victim.mounts(victim.uri, name="m", env=victim.env(step))
     # Half the rounds drop again at once, while the old drop may still be on its way.
     if number % 4 < 2:
         wait_until(lambda: victim.seen_by_pylance() == (before + 1, sorted(old + new)), 20)
