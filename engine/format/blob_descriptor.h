@@ -22,6 +22,8 @@ enum class BlobKind : uint8_t {
   kExternal = 3,         // in the object that the URI names
   kManaged = 4,          // in an object under the data file's base
   kManagedWithBase = 5,  // in an object under the base blob_id
+  // Never in files: of values that 2.0 files hold compressed, the bytes themselves are the descriptor's blob_uri.
+  kHere = 255,
 };
 
 // struct<kind: uint8, position: uint64, size: uint64, blob_id: uint32, blob_uri: string>; null = a null blob.

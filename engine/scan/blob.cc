@@ -11,6 +11,7 @@
 #include "base/uri.h"
 #include "engine/arrow_status.h"
 #include "engine/format/blob_descriptor.h"
+#include "engine/scan/held_object.h"
 
 namespace lancefs {
 namespace {
@@ -98,6 +99,13 @@ struct BlobFetcher::Descriptors {
         ids(static_cast<const arrow::UInt32Array&>(*fields[3])),
         uris(static_cast<const arrow::StringArray&>(*fields[4])) {}
 };
+
+// The bytes that came with the descriptors.
+BlobFetcher::Object BlobFetcher::HeldBytes(const arrow::StringArray& uris) {
+  const std::shared_ptr<arrow::Buffer> data = uris.value_data();
+  const uint64_t size = data == nullptr ? 0 : static_cast<uint64_t>(data->size());
+  return {HoldObject(size == 0 ? Bytes() : Bytes::Copy({data->data(), size})), "blob", size};
+}
 
 // The object that a row's bytes are in.
 Result<std::shared_ptr<BlobFetcher::Object>> BlobFetcher::ObjectOf(const pb::DataFile& file, const Descriptors& all,
@@ -198,9 +206,17 @@ Result<std::vector<BlobFetcher::Span>> BlobFetcher::Locate(const Field& blob, co
   const bool plain = all.kinds.length() == 0 || std::all_of(all.kinds.raw_values(), all.kinds.raw_values() + all.kinds.length(),
                                                             [](uint8_t kind) { return kind == 0; });
   std::shared_ptr<Object> inline_object;
+  std::shared_ptr<Object> here;
+  const Result<FileVersion> version = FileVersionFromDataFile(file->file_major_version(), file->file_minor_version());
+  const bool may_be_here = version.ok() && *version == FileVersion::kV2_0;
   for (int64_t row = 0; row < descriptors.length(); ++row) {
     if (all.rows.IsNull(row)) continue;
     Span& span = spans[static_cast<size_t>(row)];
+    if (static_cast<BlobKind>(all.kinds.Value(row)) == BlobKind::kHere && may_be_here) {
+      if (here == nullptr) here = std::make_shared<Object>(HeldBytes(all.uris));
+      span = {here, static_cast<uint64_t>(all.uris.value_offset(row)), static_cast<uint64_t>(all.uris.value_length(row))};
+      continue;
+    }
     span.offset = all.positions.Value(row);
     span.length = all.sizes.Value(row);
     if (plain && inline_object != nullptr) {

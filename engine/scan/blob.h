@@ -65,6 +65,7 @@ class BlobFetcher {
   struct Descriptors;
 
   Result<std::shared_ptr<Object>> ObjectOf(const pb::DataFile& file, const Descriptors& all, int64_t row);
+  static Object HeldBytes(const arrow::StringArray& uris);
   Result<std::vector<Span>> Locate(const Field& blob, const arrow::Array& descriptors, const OpContext& ctx);
   Status FindSizes(std::vector<std::shared_ptr<Object>> objects, const OpContext& ctx);
   Status CheckSizes(const std::vector<Span>& spans, const OpContext& ctx);

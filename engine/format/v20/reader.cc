@@ -2,6 +2,7 @@
 #include "engine/format/v20/reader.h"
 
 #include "engine/arrow_status.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/block_pool.h"
 
 namespace lancefs::v20 {
@@ -235,6 +236,7 @@ Result<std::unique_ptr<Reader>> MakeReader(const ReadContext& context, const Fie
   if (field.type->id() == arrow::Type::MAP) return Status::NotSupported("maps cannot stand in 2.0 files");
   LANCEFS_ASSIGN_OR_RETURN(std::vector<LeafPart> leaves, LeafParts(std::move(parts)));
   if (IsBlobColumn(*info->second)) return MakeBlobReader(context->file, field.type, std::move(leaves));
+  if (field.IsBlob() && field.type->Equals(*BlobDescriptorType())) return MakePlainBlobReader(std::move(leaves));
   return MakeLeafReader(field.type, std::move(leaves));
 }
 

@@ -73,6 +73,9 @@ Result<std::unique_ptr<Reader>> MakeDictionaryReader(const std::shared_ptr<arrow
 Result<std::unique_ptr<Reader>> MakeBlobReader(const std::shared_ptr<LanceFile>& file,
                                                const std::shared_ptr<arrow::DataType>& type, std::vector<LeafPart> parts);
 
+// The descriptors of blobs that are strings like others, as the first writers of 2.0 left them.
+Result<std::unique_ptr<Reader>> MakePlainBlobReader(std::vector<LeafPart> parts);
+
 // Memory for `size` bytes and kSlack more behind them. Errors: kTooLarge above `limit`, kResourceExhausted.
 Result<std::shared_ptr<arrow::Buffer>> AllocateOutput(uint64_t size, uint64_t limit = kFreeArrayBytes);
 // The limit of an array that these parts make, all of one column.

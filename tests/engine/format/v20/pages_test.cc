@@ -10,6 +10,7 @@
 
 #include "backends/memory_store.h"
 #include "engine/arrow_status.h"
+#include "engine/format/blob_descriptor.h"
 #include "engine/format/column_read.h"
 #include "engine/format/proto/encodings20.pb.h"
 #include "engine/format/proto/file.pb.h"
@@ -436,6 +437,52 @@ TEST(Pages, DictionariesAreUnified) {
                 "more than the keys");
 }
 
+Field BlobField() {
+  Field field = MakeField("large_binary");
+  field.metadata["lance-encoding:blob"] = "true";
+  return WithBlobDescriptors(field);
+}
+
+// The first writers of 2.0 marked blobs, but wrote them as other strings.
+TEST(Pages, BlobsAsPlainStrings) {
+  // The first buffer stands at 1 and has 32 bytes, the second at 33; those of the second page at 43 and 59.
+  const TestPage first{4, Binary(0, 20), {Packed<uint64_t>({3, 23, 3, 10}), "abcdefghij"}};
+  const TestPage second{2, NoNulls(Binary(0, 9)), {Packed<uint64_t>({2, 4}), "klmn"}};
+  const std::string file = MakeFile({{first, second}});
+  const auto fields = [&](const std::string& bytes, RowSelection rows) {
+    const auto array = ReadField(bytes, BlobField(), std::move(rows));
+    if (!array.ok()) return array.status().ToString();
+    const auto& blobs = static_cast<const arrow::StructArray&>(**array);
+    std::string text;
+    for (int64_t i = 0; i < blobs.length(); ++i) {
+      text += (i == 0 ? "" : " ");
+      if (blobs.IsNull(i)) {
+        text += "null";
+        continue;
+      }
+      for (const int field : {0, 1, 2, 4}) text += (field == 0 ? "" : ",") + (*blobs.field(field)->GetScalar(i))->ToString();
+    }
+    return text;
+  };
+  EXPECT_EQ(fields(file, {{0, 6}}), "0,33,3, null 0,36,0, 0,36,7, 0,59,2, 0,61,2,");
+  EXPECT_EQ(fields(file, {{3, 5}}), "0,36,7, 0,59,2,");
+  EXPECT_EQ(fields(file, {{1, 2}, {5, 6}}), "null 0,61,2,");
+  // Compressed bytes have no place: they come with the descriptors, from all pages of the read.
+  TestPage packed{2, Binary(0, 9, "zstd"), {Packed<uint64_t>({3, 14})}};
+  std::string frame(ZSTD_compressBound(5), '\0');
+  frame.resize(ZSTD_compress(frame.data(), frame.size(), "opqrs", 5, 3));
+  packed.buffers.push_back(Packed<uint64_t>({5}) + frame);
+  EXPECT_EQ(fields(MakeFile({{packed, second}}), {{0, 3}}), "255,0,3,opq null 255,0,2,kl");
+  const TestPage nulls{3, AllNulls(), {}};
+  EXPECT_EQ(fields(MakeFile({{nulls}}), {{0, 2}}), "null null");
+  // Ends that descend or lie behind the bytes.
+  for (const auto& ends : {std::vector<uint64_t>{3, 2}, std::vector<uint64_t>{3, 5}}) {
+    const TestPage bad{2, Binary(0, 20), {Packed(ends), "abcd"}};
+    const auto array = ReadField(MakeFile({{bad}}), BlobField(), {{0, 2}});
+    EXPECT_TRUE(array.status().Is(StatusCode::kCorruption)) << array.status().ToString();
+  }
+}
+
 // Every byte of small files flipped: an error or an answer, never a crash (run under sanitizers too).
 TEST(Pages, FlippedBytes) {
   google::protobuf::SetLogHandler(nullptr);  // it complains about every broken message
@@ -466,7 +513,9 @@ TEST(Pages, FlippedBytes) {
     Field field;
     uint64_t rows;
   };
+  const TestPage blobs{3, Binary(0, 6), {Packed<uint64_t>({3, 9, 5}), "abcde"}};
   const std::vector<Case> cases = {
+      {{{blobs, blobs}}, BlobField(), 6},
       {{{fsl, fsl}}, MakeField("fixed_size_list:int32:2"), 4},
       {{{dictionary}}, MakeField("string"), 4},
       {{{keyed, keyed}}, MakeField("dict:string:int8:false"), 8},
