@@ -15,7 +15,8 @@
 namespace lancefs {
 namespace {
 
-constexpr double kAppendTimeout = 0;  // names and attributes of drops change behind the kernel's back
+constexpr std::chrono::minutes kOpeningWait{10};  // the caller's deadline ends it sooner
+constexpr double kAppendTimeout = 0;              // names and attributes of drops change behind the kernel's back
 
 struct Nothing {};
 
@@ -51,7 +52,7 @@ Result<std::shared_ptr<Filesystem>> Filesystem::Make(FilesystemOptions options, 
   }
   std::shared_ptr<Filesystem> filesystem(new Filesystem(std::move(options), !is_dataset));
   if (is_dataset) {  // one read of the manifest now, instead of in the first lookup
-    Scope scope{ctx, Caller{}, true};
+    Scope scope{ctx, Caller{}, true, kOpeningWait};
     Result<std::vector<DirEntry>> listing = filesystem->root_->List(scope);
     if (!listing.ok()) return listing.status();
   }
@@ -153,7 +154,7 @@ void Filesystem::RunInPool(const char* operation, std::string path, const Caller
                            Work work) {
   pool_->Submit(
       [this, operation, path = std::move(path), caller, ctx, reply = std::move(reply), work = std::move(work)]() mutable {
-        Scope scope{ctx, caller, true};
+        Scope scope{ctx, caller, true, options().lookup_wait};
         Result<T> result = work(scope);
         Answer<T>(operation, path, caller, result, reply);
       });
@@ -162,7 +163,7 @@ void Filesystem::RunInPool(const char* operation, std::string path, const Caller
 template <typename T, typename Work>
 void Filesystem::Run(const char* operation, std::string path, const Caller& caller, const OpContext& ctx, Reply<T> reply,
                      Work work) {
-  Scope scope{ctx, caller, false};
+  Scope scope{ctx, caller, false, options().lookup_wait};
   Result<T> result = work(scope);
   if (!result.ok() && result.status().Is(StatusCode::kUnavailable)) {
     RunInPool<T>(operation, std::move(path), caller, ctx, std::move(reply), std::move(work));

@@ -15,6 +15,7 @@
 // Thread safety: all calls, from any thread.
 #pragma once
 
+#include <chrono>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -28,11 +29,18 @@
 
 namespace lancefs {
 
+// A slow LOOKUP stalls its directory for everyone (RULES 20).
+inline constexpr std::chrono::milliseconds kLookupWait{1000};
+
 // Who asks, until when, and whether the answer may wait for I/O.
 struct Scope {
   OpContext ctx;
   Caller caller;
   bool may_wait = true;
+  std::chrono::milliseconds lookup_wait = kLookupWait;
+
+  // What finding a name may wait for I/O.
+  OpContext Soon() const { return ctx.WithTimeout(lookup_wait); }
 };
 
 inline constexpr double kForever = 365.0 * 86400;  // seconds that the kernel may keep an answer

@@ -8,11 +8,8 @@
 namespace lancefs {
 namespace {
 
-constexpr auto kLookupDeadline = std::chrono::seconds(1);
 constexpr auto kImmutable = std::chrono::hours(24 * 365);
 constexpr size_t kMaxPinned = 256;
-
-OpContext Short(const Scope& scope) { return scope.ctx.WithTimeout(kLookupDeadline); }
 
 }  // namespace
 
@@ -83,7 +80,7 @@ Table::Table(std::shared_ptr<Mount> mount, std::string path, std::string uri, st
       });
 }
 
-Result<Table::DatasetPtr> Table::Newest(const Scope& scope) { return live_->Current(Short(scope), scope.may_wait); }
+Result<Table::DatasetPtr> Table::Newest(const Scope& scope) { return live_->Current(scope.Soon(), scope.may_wait); }
 
 std::shared_ptr<Table::CachedDataset> Table::Cached(uint64_t version) {
   std::lock_guard lock(mutex_);
@@ -107,9 +104,9 @@ std::shared_ptr<Table::CachedDataset> Table::Cached(uint64_t version) {
 }
 
 Result<Table::DatasetPtr> Table::At(uint64_t version, const Scope& scope) {
-  Result<DatasetPtr> newest = live_->Current(Short(scope), /*may_wait=*/false);
+  Result<DatasetPtr> newest = live_->Current(scope.Soon(), /*may_wait=*/false);
   if (newest.ok() && *newest && (*newest)->version() == version) return newest;
-  return Cached(version)->Get(kImmutable, Short(scope), scope.may_wait);
+  return Cached(version)->Get(kImmutable, scope.Soon(), scope.may_wait);
 }
 
 std::shared_ptr<const Dataset> Table::PeekAt(uint64_t version) {
@@ -171,7 +168,7 @@ Result<std::shared_ptr<const std::map<std::string, BranchInfo>>> Table::Branches
 }
 
 Result<std::shared_ptr<Table>> Table::Branch(const std::string& name, const Scope& scope) {
-  LANCEFS_ASSIGN_OR_RETURN(auto branches, branches_->Get(mount_->options.refresh, Short(scope), scope.may_wait));
+  LANCEFS_ASSIGN_OR_RETURN(auto branches, branches_->Get(mount_->options.refresh, scope.Soon(), scope.may_wait));
   std::lock_guard lock(mutex_);
   if (!branches->contains(name)) {
     branch_tables_.erase(name);

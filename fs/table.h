@@ -43,7 +43,9 @@ struct FilesystemOptions {
   SizeMode sizes = SizeMode::kAuto;
   std::chrono::milliseconds open_budget{1000};
   uint64_t large_bytes = 256ULL << 20;  // unfiltered results of more stored bytes are streamed at once
-  std::string state_directory;          // of this URI: spool/ and spill/
+  // What finding a name may wait for the store; a program that serves itself alone may wait for longer than a kernel.
+  std::chrono::milliseconds lookup_wait = kLookupWait;
+  std::string state_directory;  // of this URI: spool/ and spill/
   uint64_t spill_bytes = 4ULL << 30;
   // How the files of the dataset `uri` that lie at `base_uri` are opened (see OpenOptions); null = they cannot be.
   std::function<Result<ResolvedBase>(const std::string& uri, const std::string& base_uri, std::optional<uint32_t> base_id)>

@@ -42,6 +42,7 @@ class Tree {
     filesystem.path = source.path;
     filesystem.uri = source.uri;
     filesystem.read_only = true;
+    filesystem.lookup_wait = std::chrono::minutes(10);
     filesystem.make_append_area = nullptr;
     // Text is read once and front to back: what was printed need not be kept. Arrow files and Parquet are read from their end.
     constexpr uint64_t kSpillOfStreams = 64ULL << 20;

@@ -58,8 +58,7 @@ class DatabaseDirectory : public Directory {
     if (IsProbe(name)) {
       names = tables_->Peek().value_or(nullptr);
     } else {
-      LANCEFS_ASSIGN_OR_RETURN(
-          names, tables_->Get(mount_->options.refresh, scope.ctx.WithTimeout(std::chrono::seconds(1)), scope.may_wait));
+      LANCEFS_ASSIGN_OR_RETURN(names, tables_->Get(mount_->options.refresh, scope.Soon(), scope.may_wait));
     }
     if (!names || !names->contains(*table_name)) return NoSuch(name);
     return TableChild(Open(*table_name, /*may_be_absent=*/false), name, scope);

@@ -28,8 +28,6 @@ namespace lancefs {
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
-// What a LOOKUP may wait for I/O (RULES 20).
-inline constexpr auto kLookupDeadline = std::chrono::seconds(1);
 inline constexpr std::string_view kRowsPrefix = "rows.";
 // Listed in every directory that has rows; the other formats exist on lookup (RULES 8).
 inline constexpr std::array<std::string_view, 3> kListedRows = {"rows.jsonl", "rows.csv", "rows.parquet"};

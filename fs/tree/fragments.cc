@@ -26,7 +26,7 @@ class FilesDirectory : public ViewDirectory {
       uint64_t size = file.file_size_bytes();
       if (size == 0) {  // written by an old version: the manifest does not say
         if (!scope.may_wait) return Status::Unavailable("the object's size has to be asked for");
-        LANCEFS_ASSIGN_OR_RETURN(auto meta, place.store->Head(place.object, scope.ctx.WithTimeout(std::chrono::seconds(1))));
+        LANCEFS_ASSIGN_OR_RETURN(auto meta, place.store->Head(place.object, scope.Soon()));
         if (!meta) return Status::NotFound("the object " + place.object + " is missing");
         size = meta->size;
       }

@@ -48,7 +48,7 @@ class RawDirectory : public Directory {
   }
 
   Result<Child> Lookup(const std::string& name, const Scope& scope) override {
-    const OpContext soon = scope.ctx.WithTimeout(kLookupDeadline);
+    const OpContext soon = scope.Soon();
     if (!MayChange(name)) {
       Result<RawListingPtr> known = listing_->Get(kListedAge, soon, scope.may_wait);
       if (known.ok() && Has(**known, name)) return Found(**known, name);

@@ -59,7 +59,7 @@ class TagsDirectory : public ViewDirectory {
     Result<std::string> tag = DecodeName(name);
     if (!tag.ok() || IsProbe(name)) return NoSuch(name);
     Scope soon = scope;
-    soon.ctx = scope.ctx.WithTimeout(kLookupDeadline);
+    soon.ctx = scope.Soon();
     LANCEFS_ASSIGN_OR_RETURN(auto tags, view_.table->Tags(soon));
     const auto found = tags->find(*tag);
     if (found == tags->end()) return NoSuch(name);

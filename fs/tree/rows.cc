@@ -56,7 +56,7 @@ class RowDirectory : public ViewDirectory {
     if (!column || offset_ >= dataset->num_rows()) return NoSuch(name);
     const std::string row_key = RowKey(*dataset);
     Scope soon = scope;
-    soon.ctx = scope.ctx.WithTimeout(kLookupDeadline);
+    soon.ctx = scope.Soon();
     LANCEFS_ASSIGN_OR_RETURN(auto row, mount_->rows().Get(row_key, dataset, offset_, soon.ctx, soon.may_wait));
     const RowCell& cell = row->cells[*column];
     if (cell.is_null()) return Status::NotFound("/" + path() + "/" + name + " is null");
