@@ -82,22 +82,26 @@ def variables(port, certificates):
 
 
 @contextlib.contextmanager
-def minio_server(minio, tls=False):
-    """The variables for a command, while the server runs."""
-    with Folder("minio") as directory:
+def s3_server(name, launch, tls):
+    """The variables for a command, while the server that launch(directory, port, log, certificates) starts runs."""
+    with Folder(name) as directory:
         (directory / "data").mkdir()
-        log = directory / "minio.log"
+        log = directory / "server.log"
         certificates = make_certificate(directory / "certs", f"{BUCKET}.localhost") if tls else None
 
         def has_bucket(port):  # creating it needs all that the tests need
             status = signed_put(port, f"/{BUCKET}", certificates)
             return None if status in (200, 409) else f"HTTP {status}"
 
-        server, port = start_on_free_port("MinIO", lambda port: launch(minio, directory, port, log, certificates), log, has_bucket)
+        server, port = start_on_free_port(name, lambda port: launch(directory, port, log, certificates), log, has_bucket)
         try:
             yield variables(port, certificates)
         finally:
             stop(server)
+
+
+def minio_server(minio, tls=False):
+    return s3_server("minio", lambda *place: launch(minio, *place), tls)
 
 
 if __name__ == "__main__":
