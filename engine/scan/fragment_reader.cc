@@ -279,6 +279,10 @@ void FragmentReader::CollectNulls() {
 
 bool FragmentReader::Holds(const OpenFile& file, const Field& field) const { return HasColumn(field, file.columns); }
 
+bool FragmentReader::HasAny(const Field& field) const {
+  return std::any_of(files_.begin(), files_.end(), [&](const OpenFile& file) { return Holds(file, field); });
+}
+
 RowSelection FragmentReader::LiveRows(uint64_t start, uint64_t end) const {
   if (start >= end) return {};
   if (deletions_ == nullptr) return {{start, end}};

@@ -81,6 +81,8 @@ class FragmentReader {
                                                    uint64_t memory) const;
   // For reading scattered rows of those fields (GatheredReads).
   std::shared_ptr<const FragmentWindow> MakeGather(const std::vector<Field>& fields, uint64_t memory) const;
+  // Whether any data file holds `field` or a part of it; where none does all its values are null.
+  bool HasAny(const Field& field) const;
   // Null where nothing is known of nulls but what reading shows.
   const KnownNulls* known_nulls() const { return known_nulls_.nulls.empty() ? nullptr : &known_nulls_; }
   // Arrow bytes that one row of those fields takes, about.

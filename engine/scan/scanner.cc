@@ -379,6 +379,25 @@ Result<std::shared_ptr<arrow::BooleanArray>> FilterMask(const Plan& plan, const 
   return std::static_pointer_cast<arrow::BooleanArray>(all);
 }
 
+// True where the fragment has none of the filter's columns, so that all its rows are alike (null) and one tells that none passes.
+// A manifest may speak of billions of such rows.
+bool NonePasses(const Plan& plan, const Opened& source, const RowSelection& rows, const OpContext& ctx) {
+  if (plan.options.filter == nullptr || !plan.filter_system.empty() || plan.early.empty() || rows.empty()) return false;
+  for (const Field& field : plan.early) {
+    if (source.reader->HasAny(field)) return false;
+  }
+  Piece one;
+  one.source = source;
+  one.rows = {{rows.front().start, rows.front().start + 1}};
+  one.count = 1;
+  Result<Arrays> nulls = source.reader->Read(plan.early, one.rows, ctx);
+  if (!nulls.ok()) return false;  // whatever is wrong shows when the rows are read
+  one.early = std::move(*nulls);
+  uint64_t bytes = 0;
+  const auto mask = FilterMask(plan, one, &bytes, ctx);
+  return mask.ok() && (*mask)->true_count() == 0;
+}
+
 // The first stage: `rows` of the fragment that pass the filter, and what their blobs weigh. Up to `finish_rows` of them are
 // finished at once.
 Result<Found> Evaluate(const Plan& plan, Opened source, RowSelection rows, uint64_t finish_rows, const OpContext& ctx) {
@@ -631,6 +650,7 @@ Result<bool> ScanStream::HaveRows(bool may_wait, const OpContext& ctx) {
     pieces_of_current_ = 0;
     current_.blobs = std::make_shared<BlobFetcher>(plan_->dataset, current_.reader);
     LANCEFS_ASSIGN_OR_RETURN(remaining_, RowsOf(sources_.front(), *current_.reader));
+    if (NonePasses(*plan_, current_, remaining_, ctx)) remaining_.clear();
     output_rows_ = RowsOfPiece(plan_->all, 0);
     max_piece_rows_ = RowsOfPiece(FirstFields(), seen_row_bytes_);
     piece_rows_ = piece_rows_ == 0 ? max_piece_rows_ : std::min(piece_rows_, max_piece_rows_);

@@ -30,21 +30,6 @@ std::vector<std::string> Names(ObjectStore& store, const std::string& prefix) {
   return names;
 }
 
-// Commits `transaction` as version `version` the way another writer would: its own manifest, unseen by us.
-void CommitAsOther(const Dataset& base, const std::function<void(pb::Manifest*, pb::Transaction*)>& change) {
-  pb::Manifest manifest = base.manifest();
-  pb::Transaction transaction;
-  transaction.set_read_version(base.version());
-  transaction.set_uuid(UuidText(RandomUuidBytes()));
-  manifest.set_version(base.version() + 1);
-  change(&manifest, &transaction);
-  const std::string bytes = SerializeManifestFile(manifest, base.index_section(), &transaction);
-  const auto outcome = base.store()->PutIfAbsent(base.ObjectPath("_versions/" + ManifestName(base.version() + 1, base.naming())),
-                                                 Bytes::FromString(bytes), OpContext());
-  ASSERT_TRUE(outcome.ok());
-  ASSERT_EQ(*outcome, PutOutcome::kCreated);
-}
-
 TEST(Commit, AppendsMakeOneVersionEach) {
   auto dataset = CreateTable(MakeMemoryStore("appends"), "t.lance", 10);
   EXPECT_EQ(dataset->version(), 1u);

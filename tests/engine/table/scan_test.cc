@@ -52,6 +52,30 @@ TEST(Scan, FilterThenOffsetAndLimit) {
   EXPECT_EQ(*CountRows(Sample(), Where("name IS NULL"), OpContext()), 334u);
 }
 
+TEST(Scan, RowsThatLackTheFiltersColumnsAreNotReadOneByOne) {
+  auto store = MakeMemoryStore("lacking");
+  const auto base = CreateTable(store, "t.lance", 10);
+  CommitAsOther(*base, [](pb::Manifest* manifest, pb::Transaction*) {
+    for (uint32_t id = 1; id <= 1000; ++id) {  // 4 trillion rows of which no data file tells
+      pb::DataFragment* fragment = manifest->add_fragments();
+      fragment->set_id(id);
+      fragment->set_physical_rows(UINT32_MAX);
+    }
+    manifest->set_max_fragment_id(1000);
+  });
+  const auto dataset = Dataset::Open(store, "t.lance", OpenOptions(), OpContext());
+  ASSERT_TRUE(dataset.ok()) << dataset.status().ToString();
+  const OpContext ctx = OpContext().WithTimeout(std::chrono::seconds(60));
+  const auto count = CountRows(*dataset, Where("name = 'n1' OR id > 7"), ctx);
+  ASSERT_TRUE(count.ok()) << count.status().ToString();
+  EXPECT_EQ(*count, 3u);
+  ScanOptions first_nulls = Where("id IS NULL");
+  first_nulls.limit = 5;
+  const auto nulls = CountRows(*dataset, first_nulls, ctx);
+  ASSERT_TRUE(nulls.ok()) << nulls.status().ToString();
+  EXPECT_EQ(*nulls, 5u);
+}
+
 TEST(Scan, OnlySomeFragments) {
   ScanOptions options;
   options.fragments = std::vector<uint64_t>{3, 1};

@@ -6,13 +6,17 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backends/memory_store.h"
+#include "engine/format/manifest.h"
+#include "engine/format/row_ids.h"
 #include "engine/scan/scanner.h"
 #include "engine/write/append.h"
+#include "engine/write/commit.h"
 
 namespace lancefs {
 
@@ -49,6 +53,21 @@ inline Result<CommitResult> AppendRows(std::shared_ptr<const Dataset> dataset, i
   LANCEFS_ASSIGN_OR_RETURN(auto writer, AppendWriter::Make(std::move(dataset), WriteOptions()));
   LANCEFS_RETURN_NOT_OK(writer->Write(*IdBatch(first, count), OpContext()));
   return writer->Commit(OpContext());
+}
+
+// Commits `transaction` as version `version` the way another writer would: its own manifest, unseen by us.
+inline void CommitAsOther(const Dataset& base, const std::function<void(pb::Manifest*, pb::Transaction*)>& change) {
+  pb::Manifest manifest = base.manifest();
+  pb::Transaction transaction;
+  transaction.set_read_version(base.version());
+  transaction.set_uuid(UuidText(RandomUuidBytes()));
+  manifest.set_version(base.version() + 1);
+  change(&manifest, &transaction);
+  const std::string bytes = SerializeManifestFile(manifest, base.index_section(), &transaction);
+  const auto outcome = base.store()->PutIfAbsent(base.ObjectPath("_versions/" + ManifestName(base.version() + 1, base.naming())),
+                                                 Bytes::FromString(bytes), OpContext());
+  ASSERT_TRUE(outcome.ok());
+  ASSERT_EQ(*outcome, PutOutcome::kCreated);
 }
 
 inline Result<std::vector<int64_t>> ReadIds(std::shared_ptr<const Dataset> dataset, ScanOptions options = {}) {
