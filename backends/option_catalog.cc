@@ -21,6 +21,7 @@ std::vector<StorageOptionName> ClientOptionNames() {
                            "connect_timeout",
                            "timeout",
                            "read_timeout",
+                           "hedge_delay",
                            "pool_idle_timeout",
                            "pool_max_idle_per_host",
                            "http1_only",

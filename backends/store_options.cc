@@ -352,6 +352,7 @@ Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
   fields.Duration("timeout", &http.timeout);
   fields.Duration("read_timeout", &http.read_timeout);
   if (http.read_timeout.count() > 0) http.stall_timeout = std::chrono::milliseconds(0);
+  fields.Duration("hedge_delay", &options.hedge_delay);
   fields.Duration("pool_idle_timeout", &http.pool_idle_timeout);
   uint64_t max_idle = SIZE_MAX;
   fields.Take("pool_max_idle_per_host", &max_idle, ParseCount);

@@ -60,6 +60,7 @@ Result<uint64_t> ParseCount(std::string_view key, std::string_view value);
 
 struct ClientOptions {
   HttpConfig http;
+  std::chrono::milliseconds hedge_delay{2000};  // a read that stalls for so long is sent a second time; 0 = never
   RetryPolicy retry;
   AimdOptions aimd;
   std::string default_content_type;

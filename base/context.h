@@ -20,10 +20,17 @@ class CancelToken {
  public:
   CancelToken() : flag_(std::make_shared<std::atomic<bool>>(false)) {}
   void Cancel() { flag_->store(true, std::memory_order_release); }
-  bool cancelled() const { return flag_->load(std::memory_order_acquire); }
+  bool cancelled() const { return flag_->load(std::memory_order_acquire) || (parent_ != nullptr && parent_->cancelled()); }
+  // A token for a part of the operation: cancelled with this one, or by itself alone.
+  CancelToken Child() const {
+    CancelToken child;
+    child.parent_ = std::make_shared<const CancelToken>(*this);
+    return child;
+  }
 
  private:
   std::shared_ptr<std::atomic<bool>> flag_;
+  std::shared_ptr<const CancelToken> parent_;
 };
 
 struct OpContext {

@@ -57,12 +57,19 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
       client_->metrics_->counter("lancefs_store_throttled_requests_total").fetch_add(1, std::memory_order_relaxed);
     http.delay = std::max(delay, turn);
     client_->Count(request_);
-    client_->http_->Send(std::move(http), ctx_).OnDone([self = shared_from_this()](const Result<HttpResponse>& result) {
-      self->OnAnswer(result);
-    });
+    const bool may_hedge = request_.kind == RequestKind::kGet && request_.method == HttpMethod::kGet;
+    Future<HttpResponse> answer =
+        may_hedge ? client_->reads_.Send(std::move(http), ctx_) : client_->http_->Send(std::move(http), ctx_);
+    answer.OnDone([self = shared_from_this()](const Result<HttpResponse>& result) { self->OnAnswer(result); });
   }
 
-  std::string What() const { return std::string(HttpMethodName(request_.method)) + " " + client_->Name(request_.key); }
+  std::string What() const {
+    // A listing is of the bucket; its prefix tells what it is for.
+    const auto prefix =
+        std::find_if(request_.query.begin(), request_.query.end(), [](const auto& p) { return p.first == "prefix"; });
+    const bool lists = request_.key.empty() && prefix != request_.query.end();
+    return std::string(HttpMethodName(request_.method)) + " " + client_->Name(lists ? prefix->second : request_.key);
+  }
 
   // A pause and another attempt; false when there is none left.
   bool Retry(bool throttled = false) {
@@ -146,7 +153,15 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
 // ---- The client -------------------------------------------------------------------------------
 
 CloudClient::CloudClient(ClientOptions options, Metrics* metrics)
-    : client_options_(std::move(options)), http_(HttpClient::Make(client_options_.http)), metrics_(metrics) {}
+    : client_options_(std::move(options)),
+      http_(HttpClient::Make(client_options_.http)),
+      reads_(http_, client_options_.hedge_delay,
+             [metrics] {
+               for (const char* name :
+                    {"lancefs_store_requests_total", "lancefs_store_get_requests_total", "lancefs_store_hedged_requests_total"})
+                 metrics->counter(name).fetch_add(1, std::memory_order_relaxed);
+             }),
+      metrics_(metrics) {}
 
 AimdThrottle& CloudClient::throttle() {
   std::call_once(throttle_made_, [this] { throttle_ = AimdThrottle::Shared(Name(""), client_options_.aimd); });

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/cloud/hedged_send.h"
 #include "backends/cloud/request_kind.h"
 #include "backends/cloud/throttle.h"
 #include "backends/http/http_client.h"
@@ -116,6 +117,7 @@ class CloudClient : public std::enable_shared_from_this<CloudClient> {
 
   const ClientOptions client_options_;
   const std::shared_ptr<HttpClient> http_;
+  const HedgedSender reads_;
   Metrics* const metrics_;
   std::atomic<int64_t> clock_offset_seconds_{0};  // the server's clock minus ours
   std::once_flag throttle_made_;

@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -84,6 +85,10 @@ struct HttpRequest {
   // May be sent a second time on a fresh connection when a kept-alive one turns out to be dead.
   bool idempotent = true;
   std::chrono::milliseconds delay{0};  // wait so long before sending (for retries)
+  // Called once, in the loop's thread, when nothing of the answer has come for `stall_after` (0 = never called); the transfer
+  // goes on.
+  std::chrono::milliseconds stall_after{0};
+  std::function<void()> on_stall;
 
   uint64_t body_size() const;
 };

@@ -252,13 +252,20 @@ void HttpTransfer::SetTls(CURL* easy) const {
   }
 }
 
-bool HttpTransfer::IsSilent(CURL* easy, Clock::time_point now) {
-  if (config_->read_timeout.count() == 0) return false;
+bool HttpTransfer::IsSilentFor(std::chrono::milliseconds time, CURL* easy, Clock::time_point now) {
+  if (time.count() == 0) return false;
   curl_off_t connected = 0;
   curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
   if (connected == 0) return false;  // the connect timeout's time
   if (last_byte_ == Clock::time_point()) last_byte_ = now;
-  return now - last_byte_ > config_->read_timeout;
+  return now - last_byte_ > time;
+}
+
+bool HttpTransfer::IsSilent(CURL* easy, Clock::time_point now) { return IsSilentFor(config_->read_timeout, easy, now); }
+
+std::function<void()> HttpTransfer::TakeStall(CURL* easy, Clock::time_point now) {
+  if (!request_.on_stall || !IsSilentFor(request_.stall_after, easy, now)) return nullptr;
+  return std::exchange(request_.on_stall, nullptr);
 }
 
 size_t HttpTransfer::OnHeader(char* data, size_t size, size_t count, void* self) {
@@ -310,7 +317,7 @@ bool HttpTransfer::ReserveBody() {
 }
 
 bool HttpTransfer::TakeBody(std::string_view data) {
-  if (config_->read_timeout.count() > 0) last_byte_ = Clock::now();
+  if (config_->read_timeout.count() > 0 || request_.on_stall) last_byte_ = Clock::now();
   try {
     if ((!body_started_ && !ReserveBody()) || data.size() > room_ - received_) {
       too_long_ = true;
@@ -616,6 +623,15 @@ void HttpLoop::AbortExpired() {
     });
     it = waiting.empty() && it->second.running == 0 ? hosts_.erase(it) : std::next(it);
   }
+  NoticeStalls(now);
+}
+
+void HttpLoop::NoticeStalls(Clock::time_point now) {
+  std::vector<std::function<void()>> stalled;
+  for (const auto& [easy, transfer] : running_) {
+    if (std::function<void()> call = transfer->TakeStall(easy, now)) stalled.push_back(std::move(call));
+  }
+  for (const auto& call : stalled) call();
 }
 
 int HttpLoop::PollTimeoutMs() const {

@@ -53,8 +53,12 @@ class HttpTransfer {
   // Makes the response out of libcurl's verdict and completes the future.
   void Complete(CURL* easy, CURLcode code);
   void Fail(Status status) { promise_.Set(std::move(status)); }
+  // What the request's on_stall is to be called with, if it is due; once.
+  std::function<void()> TakeStall(CURL* easy, Clock::time_point now);
 
  private:
+  // No byte came or went for so long (0: never true).
+  bool IsSilentFor(std::chrono::milliseconds time, CURL* easy, Clock::time_point now);
   static size_t OnHeader(char* data, size_t size, size_t count, void* self);
   static size_t OnBody(char* data, size_t size, size_t count, void* self);
   static size_t OnRead(char* to, size_t size, size_t count, void* self);
@@ -124,6 +128,7 @@ class HttpLoop {
   void FinishDone();
   void EndTransfer(CURL* easy, const CURLcode* code, Status status);
   void AbortExpired();
+  void NoticeStalls(Clock::time_point now);
   int PollTimeoutMs() const;
 
   CURLM* multi_;

@@ -38,6 +38,7 @@ class LoopbackServer {
     bool drop = false;            // close without any answer
     size_t send_only = SIZE_MAX;  // that much of the body, then close
     bool close = false;           // close after the answer, without announcing it
+    size_t stall_at = SIZE_MAX;   // that much of the body at once, the rest when the delay is over
     std::string raw;              // instead of all that: exactly these bytes, then close
   };
   using Handler = std::function<Answer(const Request&, int number)>;  // number: from 1
@@ -143,6 +144,11 @@ class LoopbackServer {
     return true;
   }
 
+  void Wait(std::chrono::milliseconds time) const {
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (!stopping_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
   bool Serve(int fd) {
     Request request;
     if (!ReadRequest(fd, &request)) return false;
@@ -155,8 +161,7 @@ class LoopbackServer {
       log_.push_back(request);
     }
     const Answer answer = handler_(request, number);
-    const auto end = std::chrono::steady_clock::now() + answer.delay;
-    while (!stopping_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (answer.stall_at == SIZE_MAX) Wait(answer.delay);
     --at_once_;
     if (answer.drop) return false;
     if (!answer.raw.empty()) {
@@ -171,6 +176,11 @@ class LoopbackServer {
     }
     if (!has_length && answer.status != 204) text += "Content-Length: " + std::to_string(answer.body.size()) + "\r\n";
     text += "\r\n";
+    if (answer.stall_at != SIZE_MAX) {
+      SendAll(fd, text + answer.body.substr(0, answer.stall_at));
+      Wait(answer.delay);
+      return SendAll(fd, answer.body.substr(answer.stall_at));
+    }
     if (request.method != "HEAD") text += answer.body.substr(0, answer.send_only);
     return SendAll(fd, text) && answer.send_only == SIZE_MAX && !answer.close;
   }
