@@ -96,8 +96,7 @@ class Cost:
 
 @pytest.fixture(scope="module")
 def proxy(place):
-    # The delay makes requests that are sent together also overlap.
-    with S3Proxy(place.storage_options["aws_endpoint"], delay=0.01) as proxy:
+    with S3Proxy(place.storage_options["aws_endpoint"], lockstep=0.04) as proxy:
         yield proxy
 
 

@@ -182,8 +182,8 @@ def test_warm(place, proxy, dataset, name):
 
 
 def test_mount_to_first_row(place, dataset):
-    with S3Proxy(place.storage_options["aws_endpoint"], delay=0.03) as proxy:
-        for _ in range(3):  # on a busy machine requests that were sent together may follow each other
+    with S3Proxy(place.storage_options["aws_endpoint"], lockstep=0.1) as proxy:
+        for _ in range(3):  # on a very busy machine even requests that are sent together may follow each other
             proxy.reset()
             with Mount(dataset, env={**os.environ, **place.env, "AWS_ENDPOINT": proxy.endpoint}) as mount:
                 line = subprocess.run(["cat", mount.path / "query/limit=1/rows.jsonl"], stdout=subprocess.PIPE, check=True).stdout

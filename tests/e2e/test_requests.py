@@ -37,7 +37,7 @@ def large(place):
 
 
 def test_the_first_rows_of_fifty_millions(place, large):
-    with S3Proxy(place.storage_options["aws_endpoint"], delay=0.03) as proxy:
+    with S3Proxy(place.storage_options["aws_endpoint"], lockstep=0.1) as proxy:
         with Mount(large, env={**place.env, "AWS_ENDPOINT": proxy.endpoint}) as mount:
             head = subprocess.run(["head", "-3", mount.path / "rows.jsonl"], stdout=subprocess.PIPE, check=True).stdout.decode()
             time.sleep(1)  # what the mount still asks for belongs to the price

@@ -12,6 +12,7 @@ class Request:
         self.method, self.path, self.range, self.started = method, path, range_, started
         self.headers, self.body = {}, b""
         self.ended = None
+        self.round = 0
         self.status = None
         self.bytes_in = self.bytes_out = 0
 
@@ -27,11 +28,15 @@ class Request:
 class S3Proxy(LoopbackServer):
     """with S3Proxy(endpoint) as proxy: clients use proxy.endpoint. The Host header goes through unchanged, so signatures stay valid.
 
-    `delay` seconds pass before each request goes on. `before(request)` is asked before a request goes to the server and `after(request)`
+    `delay` seconds pass before each request goes on. With `lockstep` a request is held until no other came for so many seconds and all that
+    went on before are answered: what does not depend on each other goes on together, however busy the machine is. `before(request)` is asked before a request goes to the server and `after(request)`
     before its answer goes to the client; True = the client gets no answer at all."""
 
-    def __init__(self, endpoint, delay=0.0):
+    def __init__(self, endpoint, delay=0.0, lockstep=0.0):
         super().__init__()
+        self.lockstep = lockstep
+        self._gate = threading.Condition()
+        self._round, self._going, self._news = 0, 0, 0.0  # guarded by _gate
         self.upstream = urllib.parse.urlsplit(endpoint).netloc
         self.delay = delay
         self.before = self.after = lambda request: False
@@ -43,8 +48,10 @@ class S3Proxy(LoopbackServer):
             self.requests = []
 
     def rounds(self):
-        """Length of the longest chain of requests of which each began after the one before had ended."""
+        """Length of the longest chain of requests of which each began after the one before had ended; in lockstep how often some went on."""
         with self._lock:
+            if self.lockstep:
+                return len({r.round for r in self.requests if r.ended})
             done = sorted((r for r in self.requests if r.ended), key=lambda r: r.ended)
         count, last_end = 0, 0.0
         for request in done:
@@ -56,6 +63,27 @@ class S3Proxy(LoopbackServer):
         with self._lock:
             return sum(r.bytes_out for r in self.requests)
 
+    def _hold(self, request):
+        if not self.lockstep:
+            return
+        with self._gate:
+            self._news, before = time.monotonic(), self._round
+            while before == self._round:
+                rest = self._news + self.lockstep - time.monotonic()
+                if self._going == 0 and rest <= 0:
+                    self._round += 1
+                    self._gate.notify_all()
+                else:
+                    self._gate.wait(rest if self._going == 0 else None)
+            request.round = before + 1
+            self._going += 1
+
+    def _answered(self):
+        with self._gate:
+            self._going -= 1
+            self._news = time.monotonic()  # the client may ask for more now
+            self._gate.notify_all()
+
     def serve(self, handler):
         request = Request(handler.command, handler.path, handler.headers.get("Range", ""), time.monotonic())
         with self._lock:
@@ -63,11 +91,19 @@ class S3Proxy(LoopbackServer):
         body = read_body(handler)
         request.bytes_in = len(body)
         request.headers, request.body = handler.headers, body
+        self._hold(request)
+        try:
+            self._go_on(handler, request)
+        finally:
+            if self.lockstep:
+                self._answered()
+
+    def _go_on(self, handler, request):
         time.sleep(self.delay)
         if self.before(request):
             handler.close_connection = True
             return
-        answer, data = forward(self.upstream, handler.command, handler.path, handler.headers, body)
+        answer, data = forward(self.upstream, handler.command, handler.path, handler.headers, request.body)
         request.status, request.bytes_out = answer.status, len(data)
         if self.after(request):
             handler.close_connection = True
