@@ -4,21 +4,17 @@
 // misbehave (close, cut, stall). Counts requests and connections.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/backends/loopback_listener.h"
 
 namespace lancefs {
 
@@ -43,34 +39,11 @@ class LoopbackServer {
   };
   using Handler = std::function<Answer(const Request&, int number)>;  // number: from 1
 
-  explicit LoopbackServer(Handler handler) : handler_(std::move(handler)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address));
-    ::listen(listener_, 256);
-    socklen_t length = sizeof(address);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-    acceptor_ = std::thread([this] { Accept(); });
-  }
+  explicit LoopbackServer(Handler handler) : handler_(std::move(handler)) {}
 
-  ~LoopbackServer() {
-    stopping_ = true;
-    ::shutdown(listener_, SHUT_RDWR);
-    acceptor_.join();
-    ::close(listener_);
-    {
-      std::lock_guard lock(mutex_);
-      for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
-    }
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(listener_.port()); }
   int requests() const { return requests_; }
-  int connections() const { return connections_; }
+  int connections() const { return listener_.connections(); }
   int most_at_once() const { return most_at_once_; }
   std::vector<Request> log() const {
     std::lock_guard lock(mutex_);
@@ -78,23 +51,6 @@ class LoopbackServer {
   }
 
  private:
-  void Accept() {
-    while (!stopping_) {
-      const int fd = ::accept(listener_, nullptr, nullptr);
-      if (fd < 0) continue;
-      ++connections_;
-      std::lock_guard lock(mutex_);
-      open_.insert(fd);
-      threads_.emplace_back([this, fd] {
-        while (!stopping_ && Serve(fd)) {
-        }
-        std::lock_guard inner(mutex_);
-        open_.erase(fd);
-        ::close(fd);
-      });
-    }
-  }
-
   static bool ReadMore(int fd, std::string* buffer) {
     char chunk[65536];
     const ssize_t n = ::recv(fd, chunk, sizeof(chunk), 0);
@@ -146,7 +102,8 @@ class LoopbackServer {
 
   void Wait(std::chrono::milliseconds time) const {
     const auto end = std::chrono::steady_clock::now() + time;
-    while (!stopping_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (!listener_.stopping() && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
   bool Serve(int fd) {
@@ -186,18 +143,16 @@ class LoopbackServer {
   }
 
   const Handler handler_;
-  int listener_ = -1;
-  uint16_t port_ = 0;
-  std::atomic<bool> stopping_{false};
   std::atomic<int> requests_{0};
-  std::atomic<int> connections_{0};
   std::atomic<int> at_once_{0};
   std::atomic<int> most_at_once_{0};
-  std::thread acceptor_;
   mutable std::mutex mutex_;
-  std::set<int> open_;                // guarded by mutex_
-  std::vector<std::thread> threads_;  // guarded by mutex_
-  std::vector<Request> log_;          // guarded by mutex_
+  std::vector<Request> log_;  // guarded by mutex_
+  // The last, so that its threads end before what they use.
+  LoopbackListener listener_{[this](int fd) {
+    while (!listener_.stopping() && Serve(fd)) {
+    }
+  }};
 };
 
 }  // namespace lancefs

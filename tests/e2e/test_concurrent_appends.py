@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import textwrap
 import time
 
 import lance
 import pyarrow as pa
 
+from appenders import PYLANCE
 from mounts import Mount
 from programs import LANCEFS
 
@@ -23,35 +23,16 @@ for i in $(seq 0 $(($3 - 1))); do
 done
 """
 
-PYLANCE = textwrap.dedent("""
-    import json, random, sys, time
-    import lance, pyarrow as pa
-    uri, writer, appends, rows, options = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), json.loads(sys.argv[5])
-    for i in range(appends):
-        ids = [(writer * 1000 + i) * 10 + r for r in range(rows)]
-        table = pa.table({"id": pa.array(ids, pa.int64()), "who": [f"pylance {writer}"] * rows})
-        for attempt in range(50):
-            try:
-                lance.write_dataset(table, uri, mode="append", storage_options=options)
-                break
-            except Exception as error:  # gives up after 20 rounds of its own
-                if "onflict" not in str(error):
-                    raise
-                time.sleep(random.random() / 5)
-        else:
-            sys.exit("50 conflicts")
-""")
-
 
 def make_dataset(place, name):
     uri = place.uri(name)
-    seed = pa.table({"id": pa.array([-1], pa.int64()), "who": ["first"]})
+    seed = pa.table({"id": pa.array([-1], pa.int64()), "text": ["first"]})
     return uri, lance.write_dataset(seed, uri, storage_options=place.storage_options)
 
 
 def write_files(folder, writer):
     for i in range(APPENDS):
-        lines = [json.dumps({"id": (writer * 1000 + i) * 10 + r, "who": f"ours {writer}"}) for r in range(ROWS_EACH)]
+        lines = [json.dumps({"id": (writer * 1000 + i) * 10 + r, "text": f"ours {writer}"}) for r in range(ROWS_EACH)]
         (folder / f"{writer}-{i}.jsonl").write_text("\n".join(lines) + "\n")
 
 
