@@ -6,6 +6,8 @@
 #include <cctype>
 #include <unordered_map>
 
+#include "base/ascii.h"
+
 namespace lancefs {
 namespace {
 
@@ -205,9 +207,7 @@ const std::vector<std::string>& AllOptionSpellings() {
 }
 
 std::string NormalOptionKey(std::string_view key) {
-  std::string normal(key);
-  std::transform(normal.begin(), normal.end(), normal.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string normal = AsciiLower(key);
   size_t header = normal.find("headers.");
   if (header != 0 && (header == std::string::npos || normal[header - 1] != '.')) header = normal.size();
   std::replace(normal.begin(), normal.begin() + static_cast<ptrdiff_t>(header), '-', '_');

@@ -9,20 +9,10 @@
 #include <charconv>
 
 #include "backends/option_catalog.h"
+#include "base/ascii.h"
 
 namespace lancefs {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-std::string Upper(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::toupper(c); });
-  return out;
-}
 
 // Seconds of a unit, or 0.
 double UnitSeconds(std::string_view unit) {
@@ -77,9 +67,9 @@ std::optional<std::string> OptionReader::FindOption(std::string_view canonical,
 
 std::optional<std::string> OptionReader::Get(std::string_view canonical, const std::vector<std::string_view>& aliases) const {
   if (auto option = FindOption(canonical, aliases)) return option;
-  std::vector<std::string> names = {Upper(canonical)};
+  std::vector<std::string> names = {AsciiUpper(canonical)};
   for (const std::string_view alias : aliases) {
-    if (alias.starts_with(prefix_)) names.push_back(Upper(alias));
+    if (alias.starts_with(prefix_)) names.push_back(AsciiUpper(alias));
   }
   std::sort(names.begin() + 1, names.end());
   for (const std::string& name : names) {
@@ -95,14 +85,14 @@ std::optional<std::string> OptionReader::GetClient(std::string_view name) const 
     if (auto option = Get("azure_storage_allow_http", {"azure_storage_use_http"})) return option;
   }
   // The prefixed name is the more specific one.
-  if (const std::string* value = FindEnvironment(Upper(prefixed))) return *value;
-  if (const std::string* value = FindEnvironment(Upper(name))) return *value;
+  if (const std::string* value = FindEnvironment(AsciiUpper(prefixed))) return *value;
+  if (const std::string* value = FindEnvironment(AsciiUpper(name))) return *value;
   return std::nullopt;
 }
 
 std::optional<std::string> OptionReader::GetLance(std::string_view name) const {
   if (auto option = FindOption(name, {})) return option;
-  if (const std::string* value = FindEnvironment(Upper(name))) return *value;
+  if (const std::string* value = FindEnvironment(AsciiUpper(name))) return *value;
   return std::nullopt;
 }
 
@@ -115,7 +105,7 @@ HttpHeaders OptionReader::DefaultHeaders() const {
 }
 
 Result<bool> ParseBool(std::string_view key, std::string_view value) {
-  const std::string lower = Lower(value);
+  const std::string lower = AsciiLower(value);
   for (const char* word : {"1", "true", "on", "yes", "y"}) {
     if (lower == word) return true;
   }
@@ -206,7 +196,7 @@ Status CheckProxyUrl(std::string_view url) {
       "the option 'proxy_url' must be a URL such as http://host:3128, https://host:443 or socks5://user:password@host:1080");
   const size_t scheme_end = url.find("://");
   if (scheme_end != std::string_view::npos) {
-    const std::string scheme = Lower(url.substr(0, scheme_end));
+    const std::string scheme = AsciiLower(url.substr(0, scheme_end));
     constexpr std::array<std::string_view, 6> kSchemes = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
     if (std::find(kSchemes.begin(), kSchemes.end(), scheme) == kSchemes.end()) return bad;
     url.remove_prefix(scheme_end + 3);
@@ -379,7 +369,7 @@ Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
   LANCEFS_ASSIGN_OR_RETURN(options.aimd, ParseAimdOptions(reader));
   TakeCertificates(reader, &http);
   SetTestHosts(reader, &http);
-  for (auto& [name, value] : reader.DefaultHeaders()) options.default_headers.emplace_back(Lower(name), value);
+  for (auto& [name, value] : reader.DefaultHeaders()) options.default_headers.emplace_back(AsciiLower(name), value);
   return options;
 }
 

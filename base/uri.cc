@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/ascii.h"
+
 namespace lancefs {
 namespace {
 
@@ -94,8 +96,7 @@ Result<Uri> ParseUri(std::string_view text) {
                                       [](unsigned char c) { return std::isalnum(c) || c == '+' || c == '-' || c == '.'; });
   if (!has_scheme) return LocalUri(std::string(text));
   Uri uri;
-  uri.scheme = std::string(text.substr(0, colon));
-  std::transform(uri.scheme.begin(), uri.scheme.end(), uri.scheme.begin(), [](unsigned char c) { return std::tolower(c); });
+  uri.scheme = AsciiLower(text.substr(0, colon));
   std::string_view rest = text.substr(colon + 3);
   if (uri.scheme == "file" || uri.scheme == "file-object-store") {
     const size_t slash = rest.find('/');

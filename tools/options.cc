@@ -16,6 +16,7 @@
 #include <set>
 
 #include "backends/option_catalog.h"
+#include "base/ascii.h"
 #include "base/log.h"
 #include "base/uri.h"
 #include "engine/sql/functions.h"
@@ -23,13 +24,8 @@
 namespace lancefs {
 namespace {
 
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 std::string Kebab(std::string key) {
-  key = Lower(std::move(key));
+  key = AsciiLower(key);
   std::replace(key.begin(), key.end(), '_', '-');
   return key;
 }
@@ -45,7 +41,7 @@ Result<uint64_t> LeadingNumber(const std::string& text, std::string* suffix) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc()) return Status::InvalidArgument("'" + text + "' does not start with a number");
-  *suffix = Lower(Trim(std::string(end, text.data() + text.size())));
+  *suffix = AsciiLower(Trim(std::string(end, text.data() + text.size())));
   return value;
 }
 
@@ -206,7 +202,7 @@ Status RefuseSecretUri(const std::string& uri) {
   const std::string authority = uri.substr(scheme + 3, end == std::string::npos ? end : end - scheme - 3);
   const size_t at = authority.rfind('@');
   const size_t query = uri.find('?', scheme);
-  const std::string text = query == std::string::npos ? "" : Lower(uri.substr(query));
+  const std::string text = query == std::string::npos ? "" : AsciiLower(uri.substr(query));
   const bool password = at != std::string::npos && authority.rfind(':', at) != std::string::npos;
   if (!password && text.find("sig=") == std::string::npos && text.find("token=") == std::string::npos &&
       text.find("signature=") == std::string::npos && text.find("secret") == std::string::npos) {
@@ -392,7 +388,7 @@ Result<uint64_t> ParseMilliseconds(const std::string& text) {
 }
 
 Result<bool> ParseBool(const std::string& text) {
-  const std::string lower = Lower(text);
+  const std::string lower = AsciiLower(text);
   if (lower == "true" || lower == "1" || lower == "yes" || lower == "on") return true;
   if (lower == "false" || lower == "0" || lower == "no" || lower == "off") return false;
   return Status::InvalidArgument("'" + text + "' is neither true nor false");

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/auth/auth_io.h"
 
-#include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <ctime>
 #include <memory>
 
+#include "base/ascii.h"
 #include "base/dates.h"
 
 namespace lancefs {
@@ -88,9 +87,7 @@ std::string_view TrimSpace(std::string_view text) {
 }
 
 bool IsTrue(const std::string& text) {
-  std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower == "true";
+  return AsciiLower(text) == "true";
 }
 
 std::optional<std::chrono::system_clock::time_point> ParseTimestamp(std::string_view text) {

@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/auth/aws_json.h"
 
-#include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "backends/auth/aws_context.h"
+#include "base/ascii.h"
 
 namespace lancefs {
 namespace {
 
 using Json = nlohmann::json;
 
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 FlatJson Flatten(const Json& object) {
   FlatJson out;
   for (const auto& [name, value] : object.items()) {
     if (value.is_string()) {
-      out[Lower(name)] = value.get_ref<const std::string&>();
+      out[AsciiLower(name)] = value.get_ref<const std::string&>();
     } else if (value.is_number() || value.is_boolean()) {
-      out[Lower(name)] = value.dump();
+      out[AsciiLower(name)] = value.dump();
     }
   }
   return out;
@@ -43,7 +37,7 @@ Result<FlatJson> ParseFlatJsonMember(std::string_view text, std::string_view nam
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return NotAnObject();
   for (const auto& [key, value] : json.items()) {
-    if (Lower(key) == Lower(std::string(name)) && value.is_object()) return Flatten(value);
+    if (AsciiLower(key) == AsciiLower(std::string(name)) && value.is_object()) return Flatten(value);
   }
   return Status::Corruption("the answer has no '" + std::string(name) + "'");
 }

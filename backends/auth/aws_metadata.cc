@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "backends/auth/aws_json.h"
+#include "base/ascii.h"
 #include "base/uri.h"
 
 namespace lancefs {
@@ -146,8 +147,7 @@ Result<std::string> AwsInstanceMetadata::Endpoint() const {
   if (IsTrue(context_->Variable("AWS_EC2_METADATA_DISABLED"))) return Status::NotFound("turned off by AWS_EC2_METADATA_DISABLED");
   std::string endpoint = context_->Variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
   if (endpoint.empty()) {
-    std::string mode = context_->Variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
-    std::transform(mode.begin(), mode.end(), mode.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string mode = AsciiLower(context_->Variable("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"));
     if (!mode.empty() && mode != "ipv4" && mode != "ipv6") {
       return Status::InvalidArgument("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE must be IPv4 or IPv6");
     }

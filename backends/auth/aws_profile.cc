@@ -5,14 +5,10 @@
 #include <cctype>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace lancefs {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 bool IsSpace(char c) { return c == ' ' || c == '\t'; }
 
@@ -99,7 +95,7 @@ class FileParser {
   static bool SplitProperty(std::string_view line, std::string* name, std::string* value) {
     const size_t equals = line.find('=');
     if (equals == std::string_view::npos) return false;
-    *name = Lower(TrimSpace(line.substr(0, equals)));
+    *name = AsciiLower(TrimSpace(line.substr(0, equals)));
     *value = std::string(TrimSpace(line.substr(equals + 1)));
     return !name->empty();
   }

@@ -34,15 +34,6 @@ std::string PathOf(const std::string& url) {
   return path.empty() ? "/" : path;
 }
 
-// The Host header as it goes over the wire.
-std::string HostOf(const std::string& url) {
-  const std::string origin = UrlOrigin(url);
-  std::string host = origin.substr(origin.find("://") + 3);
-  const std::string port = origin.starts_with("https://") ? ":443" : ":80";
-  if (host.ends_with(port)) host.resize(host.size() - port.size());
-  return host;
-}
-
 Status StsError(const HttpResponse& response, const std::string& action) {
   std::string text = "STS " + action + " failed (HTTP " + std::to_string(response.status) + ")";
   if (const Result<XmlElement> parsed = ParseXml(response.body.view()); parsed.ok()) {

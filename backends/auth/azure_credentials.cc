@@ -10,6 +10,7 @@
 #include "backends/auth/auth_io.h"
 #include "backends/auth/aws_process.h"
 #include "backends/auth/digest.h"
+#include "base/ascii.h"
 #include "base/uri.h"
 
 namespace lancefs {
@@ -257,9 +258,7 @@ Result<AccessToken> ParseAzureCliAnswer(std::string_view text) {
     const auto it = json.find(name);
     return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
   };
-  std::string type = member("tokenType");
-  std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (type != "bearer") return Status::Unauthenticated("the answer's tokenType is not Bearer");
+  if (AsciiLower(member("tokenType")) != "bearer") return Status::Unauthenticated("the answer's tokenType is not Bearer");
   AccessToken token;
   token.text = member("accessToken");
   if (!IsTokenText(token.text)) return Status::Unauthenticated("the answer has no accessToken");

@@ -6,18 +6,13 @@
 #include <ctime>
 
 #include "backends/auth/digest.h"
+#include "base/ascii.h"
 #include "base/uri.h"
 
 namespace lancefs {
 namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 std::string_view Trim(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -56,7 +51,7 @@ std::string CanonicalHeaders(const Pairs& headers) {
 
 std::string CanonicalQueryLines(const Pairs& query) {
   Pairs sorted;
-  for (const auto& [name, value] : query) sorted.emplace_back(Lower(name), value);
+  for (const auto& [name, value] : query) sorted.emplace_back(AsciiLower(name), value);
   std::sort(sorted.begin(), sorted.end());
   std::string text;
   for (size_t i = 0; i < sorted.size(); ++i) {

@@ -6,6 +6,7 @@
 
 #include "backends/auth/azure_shared_key.h"
 #include "backends/auth/digest.h"
+#include "base/ascii.h"
 #include "base/uri.h"
 
 namespace lancefs {
@@ -15,11 +16,6 @@ constexpr std::string_view kEmulatorAccount = "devstoreaccount1";
 // The emulator's well-known key, which its documentation publishes.
 constexpr std::string_view kEmulatorKey =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 // Part of host names and paths: letters, digits, dashes and, where a form has them, dots and underscores.
 bool IsName(std::string_view text, std::string_view also) {
@@ -181,7 +177,7 @@ class AzureOptionParser {
 
   Status ParseCredentials() {
     ReadCredentials();
-    const std::string type = Lower(Text("credential_type"));
+    const std::string type = AsciiLower(Text("credential_type"));
     if (out_.skip_signature) return Status::OK();
     LANCEFS_RETURN_NOT_OK(ReadAddresses());
     if (emulator_) return UseEmulator();
@@ -280,7 +276,7 @@ Result<AzureLocation> ParseAzureAuthority(const std::string& authority) {
     return Status::InvalidArgument("'" + out.container + "' is not the name of a container");
   }
   if (at == std::string::npos) return out;
-  const std::string host = Lower(authority.substr(at + 1));
+  const std::string host = AsciiLower(authority.substr(at + 1));
   const size_t dot = host.find('.');
   if (dot == std::string::npos || dot == 0 || !IsName(host, ".")) return NotAnAccountHost(authority.substr(at + 1));
   const std::string rest = host.substr(dot + 1);

@@ -261,12 +261,4 @@ Status CloudClient::ErrorFrom(const CloudResponse& response, std::string_view wh
   return Status(CodeFor(http.status, error.code), std::move(text));
 }
 
-std::string HostOf(std::string_view origin) {
-  const bool secure = origin.starts_with("https://");
-  std::string_view host = origin.substr(secure ? 8 : 7);
-  const std::string_view port = secure ? ":443" : ":80";
-  if (host.ends_with(port)) host.remove_suffix(port.size());
-  return std::string(host);
-}
-
 }  // namespace lancefs

@@ -124,7 +124,4 @@ class CloudClient : public std::enable_shared_from_this<CloudClient> {
   std::shared_ptr<AimdThrottle> throttle_;  // constant once made
 };
 
-// The Host header as it goes over the wire: of "https://host:443" without the scheme's own port.
-std::string HostOf(std::string_view origin);
-
 }  // namespace lancefs

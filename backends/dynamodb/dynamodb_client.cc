@@ -26,14 +26,6 @@ HttpConfig HttpFor(const DynamoDbOptions& options) {
   return http;
 }
 
-std::string HostOf(std::string_view origin) {
-  const bool secure = origin.starts_with("https://");
-  std::string_view host = origin.substr(secure ? 8 : 7);
-  const std::string_view port = secure ? ":443" : ":80";
-  if (host.ends_with(port)) host.remove_suffix(port.size());
-  return std::string(host);
-}
-
 bool IsThrottling(const std::string& error) {
   static constexpr std::array<std::string_view, 11> kNames = {"ProvisionedThroughputExceededException",
                                                               "ThrottlingException",

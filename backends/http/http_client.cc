@@ -36,6 +36,14 @@ std::string UrlOrigin(std::string_view url) {
   return std::string(url.substr(0, end));
 }
 
+std::string HostOf(std::string_view url) {
+  std::string host = UrlOrigin(url);
+  const std::string_view port = host.starts_with("https://") ? ":443" : ":80";
+  if (host.ends_with(port)) host.resize(host.size() - port.size());
+  const size_t scheme = host.find("://");
+  return scheme == std::string::npos ? host : host.substr(scheme + 3);
+}
+
 std::shared_ptr<HttpClient> HttpClient::Make(HttpConfig config) { return std::make_shared<HttpClient>(std::move(config)); }
 
 HttpClient::HttpClient(HttpConfig config) : setup_(MakeHttpSetup(std::move(config))) {}

@@ -130,5 +130,7 @@ class HttpClient {
 
 // Scheme, host and port of an absolute URL: "https://host:1".
 std::string UrlOrigin(std::string_view url);
+// The Host header of an absolute URL as it goes over the wire, without the scheme's own port: "host:1".
+std::string HostOf(std::string_view url);
 
 }  // namespace lancefs

@@ -16,6 +16,7 @@
 #include <new>
 #include <thread>
 
+#include "base/ascii.h"
 #include "base/log.h"
 
 namespace lancefs {
@@ -285,9 +286,7 @@ void HttpTransfer::TakeHeader(std::string_view line) {
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  response_.headers.emplace_back(std::move(name), Trim(line.substr(colon + 1)));
+  response_.headers.emplace_back(AsciiLower(line.substr(0, colon)), Trim(line.substr(colon + 1)));
 }
 
 size_t HttpTransfer::OnBody(char* data, size_t size, size_t count, void* self) {

@@ -8,14 +8,10 @@
 #include "backends/auth/aws_sts.h"
 #include "backends/auth/digest.h"
 #include "backends/s3/s3_session.h"
+#include "base/ascii.h"
 
 namespace lancefs {
 namespace {
-
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 Status CheckBucket(const std::string& bucket) {
   const bool valid = !bucket.empty() && bucket.size() <= 255 && std::all_of(bucket.begin(), bucket.end(), [](unsigned char c) {
@@ -72,7 +68,7 @@ class S3OptionParser {
                                      "' names no zone; S3 Express buckets end with --<zone>--x-s3");
     }
     if (const auto payer = Get("request_payer")) {
-      if (Lower(*payer) == "requester") {
+      if (AsciiLower(*payer) == "requester") {
         out_.request_payer = true;
       } else {
         LANCEFS_ASSIGN_OR_RETURN(out_.request_payer, ParseBool("request_payer", *payer));
@@ -110,7 +106,7 @@ class S3OptionParser {
   Status ParseChecksum() {
     const auto value = Get("checksum_algorithm");
     if (!value || value->empty()) return Status::OK();
-    const std::string name = Lower(*value);
+    const std::string name = AsciiLower(*value);
     if (name == "sha256") {
       out_.checksum = S3Checksum::kSha256;
     } else if (name == "crc64nvme") {
@@ -156,8 +152,9 @@ class S3OptionParser {
 
   Status ParseConditionalPut() {
     const auto value = Get("conditional_put");
-    if (!value || value->empty() || Lower(*value) == "etag") return Status::OK();
-    if (Lower(*value) != "disabled") return Status::InvalidArgument("the option 'aws_conditional_put' must be etag or disabled");
+    if (!value || value->empty() || AsciiLower(*value) == "etag") return Status::OK();
+    if (AsciiLower(*value) != "disabled")
+      return Status::InvalidArgument("the option 'aws_conditional_put' must be etag or disabled");
     out_.conditional_put = false;
     return Status::OK();
   }

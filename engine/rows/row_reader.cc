@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/rows/row_reader.h"
 
-#include <algorithm>
-#include <cctype>
 #include <cstring>
 
+#include "base/ascii.h"
 #include "engine/rows/text_reader.h"
 
 namespace lancefs {
@@ -18,8 +17,7 @@ bool IsText(RowFormat format) {
 std::string TakeSuffix(std::string* name) {
   const size_t dot = name->rfind('.');
   if (dot == std::string::npos || dot == 0) return "";
-  std::string suffix = name->substr(dot + 1);
-  for (char& c : suffix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string suffix = AsciiLower(name->substr(dot + 1));
   name->resize(dot);
   return suffix;
 }

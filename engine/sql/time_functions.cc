@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/sql/function_support.h"
+#include "base/ascii.h"
 #include "engine/sql/temporal.h"
 
 namespace lancefs::sql {
@@ -18,20 +19,12 @@ using arrow::Type;
 arrow::TimeUnit::type TimestampUnit(const arrow::DataType& type) { return static_cast<const arrow::TimestampType&>(type).unit(); }
 bool IsDate(const arrow::DataType& type) { return type.id() == Type::DATE32 || type.id() == Type::DATE64; }
 
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
-
 Result<std::string> ConstantText(const std::string& name, const Constants& constants, size_t index) {
   const Column* column = constants[index];
   if (!column || !IsString(*column->type()) || column->ConstantNull()) {
     return Status::InvalidArgument(name + "() needs a constant string as argument " + std::to_string(index + 1));
   }
-  return Lower(Strings(*column)[0]);
+  return AsciiLower(Strings(*column)[0]);
 }
 
 // The wall clock of a date or timestamp as ticks; zoned ones in their zone.
@@ -456,7 +449,7 @@ bool ParseInterval(std::string_view text, Interval* value) {
     const bool digit_edge =
         !word.empty() && std::isalpha(static_cast<unsigned char>(c)) && std::isdigit(static_cast<unsigned char>(word.back()));
     if (c == ' ' || digit_edge) {
-      if (!word.empty()) words.push_back(Lower(word));
+      if (!word.empty()) words.push_back(AsciiLower(word));
       word.clear();
     }
     if (c != ' ') word.push_back(c);

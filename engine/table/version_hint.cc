@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/version_hint.h"
 
-#include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+
+#include "base/ascii.h"
 
 namespace lancefs {
 namespace {
@@ -26,8 +26,7 @@ std::optional<uint64_t> ReadHint(ObjectStore& store, const std::string& path, co
 bool VersionHintsAreOff() {
   const char* value = std::getenv("LANCE_USE_VERSION_HINT");
   if (value == nullptr) return false;
-  std::string text(value);
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string text = AsciiLower(value);
   return text == "0" || text == "false" || text == "off";
 }
 
