@@ -37,6 +37,16 @@ Result<std::shared_ptr<arrow::Buffer>> OffsetBuffer(const std::vector<int64_t>& 
 
 Result<std::shared_ptr<arrow::ArrayData>> Assemble(const FieldPlan& plan, Leaves* leaves, uint64_t slots);
 
+// Arrow aborts on a map that does not keep its promises: entries and keys are never null. A field may claim otherwise.
+Status CheckMapEntries(const Field& field, const arrow::ArrayData& entries) {
+  if (entries.GetNullCount() != 0) return Status::Corruption("map '" + field.name + "' has entries that are null");
+  if (entries.child_data.size() != 2) {
+    return Status::Corruption("map '" + field.name + "' has entries of " + std::to_string(entries.child_data.size()) + " fields");
+  }
+  if (entries.child_data[0]->GetNullCount() != 0) return Status::Corruption("map '" + field.name + "' has keys that are null");
+  return Status::OK();
+}
+
 Result<std::shared_ptr<arrow::ArrayData>> AssembleList(const FieldPlan& plan, Leaves* leaves, uint64_t slots) {
   LayerValues& layer = LayerOf(plan, leaves);
   const Field& field = *plan.field;
@@ -46,6 +56,7 @@ Result<std::shared_ptr<arrow::ArrayData>> AssembleList(const FieldPlan& plan, Le
   if (!offsets.ok()) return offsets.status();
   const uint64_t items = layer.offsets.empty() ? 0 : static_cast<uint64_t>(layer.offsets.back());
   LANCEFS_ASSIGN_OR_RETURN(std::shared_ptr<arrow::ArrayData> child, Assemble(plan.children[0], leaves, items));
+  if (field.type->id() == arrow::Type::MAP) LANCEFS_RETURN_NOT_OK(CheckMapEntries(field, *child));
   const auto nulls = static_cast<int64_t>(layer.validity.null_count());
   return arrow::ArrayData::Make(field.type, static_cast<int64_t>(slots), {layer.validity.Finish(), *offsets}, {std::move(child)},
                                 nulls);
