@@ -418,6 +418,26 @@ TEST(PartialFieldTest, MissingAndLeftOutChildren) {
   EXPECT_TRUE(part_items.field(0)->Slice(0, count)->Equals(whole_items.field(1)->Slice(from, count)));
 }
 
+// Arrow aborts on maps with null keys; a broken manifest makes a map of any list of structs, or leaves the keys' column out.
+TEST(PartialFieldTest, MapsWithoutKeys) {
+  const OpContext ctx;
+  const auto store = MakeMemoryStore();
+  ASSERT_TRUE(store->Put("f", Bytes::FromString(Fixture("small_2_2.lance")), ctx).ok());
+  auto file = LanceFile::Open(store, "f", 0, ctx);
+  ASSERT_TRUE(file.ok());
+  auto schema = SchemaOf(**file);
+  ASSERT_TRUE(schema.ok());
+  FieldColumns columns;
+  for (const Field* leaf : PhysicalFields(*schema, (*file)->version()))
+    columns.emplace(leaf->id, static_cast<uint32_t>(columns.size()));
+  Field field = *schema->Find("x");  // list<struct<a: int8, b: list<bool>>>
+  field.logical_type = "map";
+  field.type = *TypeFromLogical(field.logical_type, field.children);
+  columns.erase(field.children[0].children[0].id);
+  const auto without_keys = ReadField(*file, field, columns, {{0, 48}});
+  EXPECT_EQ(without_keys.status().code(), StatusCode::kCorruption) << without_keys.status().ToString();
+}
+
 // A broken manifest may give one column to several fields; what a read keeps of a page must not be trusted by the next.
 TEST(PartialFieldTest, OneColumnForFieldsOfOtherTypes) {
   const OpContext ctx;
