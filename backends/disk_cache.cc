@@ -26,11 +26,10 @@ constexpr uint64_t kBlock = 64 * 1024;   // one checksum each
 constexpr uint32_t kMagic = 0x4353464c;  // "LFSC"
 constexpr uint32_t kFormat = 1;
 constexpr uint64_t kLongestExtent = uint64_t{256} << 20;
-constexpr int64_t kTouchEvery = 60;            // seconds
-constexpr int64_t kPauseNs = 10'000'000'000;   // after a failed write
-constexpr int64_t kOldAsideSeconds = 60 * 60;  // files aside of writers that are gone
-constexpr size_t kMostObjects = 100'000;       // that are remembered
-constexpr uint64_t kDiskPage = 4096;           // what small files take at least
+constexpr int64_t kTouchEvery = 60;           // seconds
+constexpr int64_t kPauseNs = 10'000'000'000;  // after a failed write
+constexpr size_t kMostObjects = 100'000;      // that are remembered
+constexpr uint64_t kDiskPage = 4096;          // what small files take at least
 
 struct Header {
   uint32_t magic = kMagic;
@@ -57,6 +56,19 @@ class Fd {
  private:
   const int fd_;
 };
+
+// The file `path`, made if it is missing and locked (flock's `operation`), or -1 with errno. Closing it unlocks.
+int OpenLocked(const std::string& path, int operation) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return -1;
+  int failed = ::flock(fd, operation);
+  while (failed != 0 && errno == EINTR) failed = ::flock(fd, operation);
+  if (failed == 0) return fd;
+  const int why = errno;
+  ::close(fd);
+  errno = why;
+  return -1;
+}
 
 bool ReadFully(int fd, void* to, size_t size, uint64_t offset) {
   auto* bytes = static_cast<uint8_t*>(to);
@@ -167,6 +179,7 @@ Status DiskCache::Prepare() {
   void* memory = ::mmap(nullptr, kDiskPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return failed(std::strerror(errno));
   usage_ = static_cast<Usage*>(memory);
+  if (usage_->bytes.load() == 0) MakeRoom(0);  // new, or lost with the machine's power
   return Status::OK();
 }
 
@@ -267,7 +280,8 @@ bool DiskCache::ReadExtent(const std::string& folder, uint64_t offset, const Ext
 }
 
 // The file is not what it should be, or not there any more.
-void DiskCache::Drop(const std::string& key, uint64_t offset, const Extent& extent, bool broken) {
+void DiskCache::Drop(const std::string& key, uint64_t offset, const Extent& extent) {
+  const Fd writing(OpenLocked(root_ + "/lock", LOCK_SH));  // before mutex_, as MakeRoom does
   std::lock_guard lock(mutex_);
   const std::shared_ptr<Object> object = Find(key);
   const auto [begin, end] = object->extents.equal_range(offset);
@@ -277,9 +291,9 @@ void DiskCache::Drop(const std::string& key, uint64_t offset, const Extent& exte
     break;
   }
   const std::string path = object->folder + "/" + NameOf(offset, extent.length, extent.object_size);
-  if (!broken || ::unlink(path.c_str()) != 0) return;
+  if (::unlink(path.c_str()) != 0) return;
   broken_.fetch_add(1);
-  usage_->bytes.fetch_sub(std::min(usage_->bytes.load(), OnDisk(FileBytes(extent.length))));
+  Release(OnDisk(FileBytes(extent.length)));
 }
 
 std::optional<Bytes> DiskCache::Read(const std::string& key, const ByteRange& range) {
@@ -303,7 +317,7 @@ std::optional<Bytes> DiskCache::Read(const std::string& key, const ByteRange& ra
   for (const auto& [offset, extent] : cover) {
     const uint64_t end = std::min(range.end(), offset + extent.length);
     if (!ReadExtent(folder, offset, extent, {position, end - position}, to + (position - range.offset))) {
-      Drop(key, offset, extent, /*broken=*/true);
+      Drop(key, offset, extent);
       misses_.fetch_add(1);
       return std::nullopt;
     }
@@ -336,19 +350,26 @@ void DiskCache::Write(const std::string& key, uint64_t offset, const Bytes& byte
     folder = object->folder;
   }
   const uint64_t size = OnDisk(FileBytes(bytes.size()));
-  if (!MakeRoom(size)) return;
+  if (usage_->bytes.load() + size > options_.max_bytes) MakeRoom(size);
+  // From the reservation to the file under its name: who counts meets both or none. Nothing is kept while somebody does.
+  const Fd writing(OpenLocked(root_ + "/lock", LOCK_SH | LOCK_NB));
+  if (!writing.ok() && errno != EWOULDBLOCK) return FailedToWrite();
+  if (!writing.ok() || !Reserve(size)) return;
   const std::string name = NameOf(offset, bytes.size(), object_size);
   if (!WriteFile(folder, name, offset, bytes, object_size)) {
-    usage_->bytes.fetch_sub(size);
-    write_errors_.fetch_add(1);
-    no_writes_before_ns_.store(SteadyNs() + kPauseNs);
-    return;
+    Release(size);
+    return FailedToWrite();
   }
   written_bytes_.fetch_add(bytes.size());
   std::lock_guard lock(mutex_);
   const std::shared_ptr<Object> object = Find(key);
   object->extents.emplace(offset, Extent{bytes.size(), object_size, 0});
   if (object_size != 0) object->size = object_size;
+}
+
+void DiskCache::FailedToWrite() {
+  write_errors_.fetch_add(1);
+  no_writes_before_ns_.store(SteadyNs() + kPauseNs);
 }
 
 bool DiskCache::WriteFile(const std::string& folder, const std::string& name, uint64_t offset, const Bytes& bytes,
@@ -391,23 +412,29 @@ void DiskCache::Forget(const std::string& key) {
     folder = Find(key)->folder;
     objects_.erase(key);
   }
+  const Fd writing(OpenLocked(root_ + "/lock", LOCK_SH));
   std::error_code error;
   std::filesystem::remove_all(folder, error);  // the counter is mended with the next eviction
 }
 
-bool DiskCache::MakeRoom(uint64_t bytes) {
+bool DiskCache::Reserve(uint64_t bytes) {
   if (usage_->bytes.fetch_add(bytes) + bytes <= options_.max_bytes) return true;
-  Evict();
-  if (usage_->bytes.load() <= options_.max_bytes) return true;
-  usage_->bytes.fetch_sub(std::min(usage_->bytes.load(), bytes));
+  Release(bytes);
   return false;
 }
 
-void DiskCache::Evict() {
-  std::lock_guard one(evicting_);
-  if (usage_->bytes.load() <= options_.max_bytes) return;  // somebody else did
-  const Fd lock(::open((root_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!lock.ok() || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return;
+void DiskCache::Release(uint64_t bytes) {
+  uint64_t now = usage_->bytes.load();
+  while (!usage_->bytes.compare_exchange_weak(now, now - std::min(now, bytes))) {
+  }
+}
+
+void DiskCache::MakeRoom(uint64_t bytes) {
+  std::lock_guard one(making_room_);
+  const Fd lock(OpenLocked(root_ + "/lock", LOCK_EX));
+  if (!lock.ok()) return;
+  const uint64_t counted = usage_->bytes.load();
+  if (counted != 0 && counted + bytes <= options_.max_bytes) return;  // somebody else did
   struct File {
     int64_t used_ns;
     uint64_t bytes;
@@ -415,25 +442,25 @@ void DiskCache::Evict() {
   };
   std::vector<File> files;
   uint64_t total = 0;
-  const uint64_t before = usage_->bytes.load();
-  const int64_t now =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   std::error_code error;
-  for (std::filesystem::recursive_directory_iterator it(root_, error), end; !error && it != end; it.increment(error)) {
+  using Walk = std::filesystem::recursive_directory_iterator;
+  for (Walk it(root_, std::filesystem::directory_options::skip_permission_denied, error), end; !error && it != end;
+       it.increment(error)) {
     struct stat info = {};
     const std::string path = it->path().string();
     if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
     const std::string name = it->path().filename().string();
     if (it.depth() == 0) {
-      if (name.starts_with("aside-") && now - info.st_mtim.tv_sec > kOldAsideSeconds) ::unlink(path.c_str());
+      if (name.starts_with("aside-")) ::unlink(path.c_str());  // nobody writes now: of one that was killed
       continue;
     }
     const uint64_t bytes = OnDisk(static_cast<uint64_t>(info.st_size));
     total += bytes;
     files.push_back({ModifiedNs(info), bytes, path});
   }
+  if (error) return;
   std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.used_ns < b.used_ns; });
-  const uint64_t wanted = options_.max_bytes - options_.max_bytes / 10;
+  const uint64_t wanted = options_.max_bytes - std::max(options_.max_bytes / 10, bytes);
   uint64_t removed = 0;
   for (const File& file : files) {
     if (total - removed <= wanted) break;
@@ -442,9 +469,7 @@ void DiskCache::Evict() {
     ::rmdir(file.path.substr(0, file.path.rfind('/')).c_str());  // fails unless that was the last
   }
   evicted_bytes_.fetch_add(removed);
-  // What others reserved meanwhile, and the caller's own, is not on disk yet but stays counted.
-  const uint64_t after = usage_->bytes.load();
-  usage_->bytes.store(total - removed + (after > before ? after - before : 0));
+  usage_->bytes.store(total - removed);
   std::lock_guard known(mutex_);
   objects_.clear();
 }

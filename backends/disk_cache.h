@@ -9,9 +9,10 @@
 // that meets another object's folder. Files are written aside and renamed; what a crash, a full disk or somebody's
 // editor left of one does not match its checksums, is removed and counts as a miss.
 //
-// Size: `v1/usage` is a counter that all processes map; who exceeds the limit removes the files that were not used
-// for the longest time (their mtime is the time of use, to the minute) until a tenth is free. One process at
-// a time does so (`v1/lock`), counts anew what is there, and so mends the counter.
+// Size: `v1/usage` is a counter that all processes map, never less than what the files take. Who would exceed the
+// limit removes the files that were not used for the longest time (their mtime is the time of use, to the minute) until
+// a tenth is free. One process at a time does so, counts anew what is there, and so mends the counter; nobody writes
+// meanwhile: `v1/lock` is locked exclusively, by writers shared.
 //
 // Nothing here ever fails a reader: without memory, rights or space there are misses, and counters in
 // the metrics (lancefs_disk_cache_*).
@@ -82,17 +83,22 @@ class DiskCache {
   // The extents that hold `range` one after the other; empty: none. REQUIRES: mutex_ held.
   std::vector<std::pair<uint64_t, Extent>> Cover(const Object& object, const ByteRange& range) const;
   bool ReadExtent(const std::string& folder, uint64_t offset, const Extent& extent, const ByteRange& part, uint8_t* to);
-  void Drop(const std::string& key, uint64_t offset, const Extent& extent, bool broken);
+  void Drop(const std::string& key, uint64_t offset, const Extent& extent);
   bool WriteFile(const std::string& folder, const std::string& name, uint64_t offset, const Bytes& bytes, uint64_t object_size);
-  bool MakeRoom(uint64_t bytes);
-  void Evict();
+  // Counts it, and lets some seconds pass before the next write.
+  void FailedToWrite();
+  // Counts `bytes` as used unless that exceeds the limit. REQUIRES: `v1/lock` held shared, as for Release.
+  bool Reserve(uint64_t bytes);
+  void Release(uint64_t bytes);
+  // Unless there is room for `bytes`: counts the files, and removes old ones until that and a tenth of the limit is free.
+  void MakeRoom(uint64_t bytes);
 
   const Options options_;
   std::string root_;  // <directory>/v1
   Usage* usage_ = nullptr;
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Object>> objects_;  // guarded by mutex_, as their content
-  std::mutex evicting_;
+  std::mutex making_room_;
   std::atomic<uint64_t> next_name_{0};
   std::atomic<int64_t> no_writes_before_ns_{0};  // after an error: steady clock
 
