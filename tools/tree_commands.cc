@@ -14,20 +14,12 @@
 
 #include "base/lancefs_version.h"
 #include "fs/filesystem.h"
+#include "fs/wait_for_reply.h"
 #include "tools/commands.h"
 #include "tools/mount_options.h"
 
 namespace lancefs {
 namespace {
-
-// Waits for a callback-style operation: its errno and its value.
-template <typename T, typename Start>
-std::pair<int, T> Wait(Start start) {
-  std::promise<std::pair<int, T>> promise;
-  auto future = promise.get_future();
-  start([&promise](int error_number, const T& value) { promise.set_value({error_number, value}); });
-  return future.get();
-}
 
 class Tree {
  public:
@@ -65,10 +57,10 @@ class Tree {
       if (part.empty()) continue;
       walked += (walked.empty() ? "" : "/") + part;
       const auto [error, found] =
-          Wait<EntryReply>([&](auto reply) { filesystem_->Lookup(entry.ino, part, caller_, ctx_, reply); });
+          WaitForReply<EntryReply>([&](auto reply) { filesystem_->Lookup(entry.ino, part, caller_, ctx_, reply); });
       if (error == 0 && found.ino != 0 && S_ISLNK(found.attr.mode)) {
         const auto [link_error, target] =
-            Wait<std::string>([&](auto reply) { filesystem_->ReadLink(found.ino, caller_, ctx_, reply); });
+            WaitForReply<std::string>([&](auto reply) { filesystem_->ReadLink(found.ino, caller_, ctx_, reply); });
         if (link_error != 0) return Failure(link_error, walked);
         const size_t slash = walked.rfind('/');
         const std::string folder = slash == std::string::npos ? "" : walked.substr(0, slash + 1);
@@ -89,7 +81,8 @@ class Tree {
       std::printf("%s\n", path.c_str());
       return Status::OK();
     }
-    const auto [error, opened] = Wait<OpenReply>([&](auto reply) { filesystem_->OpenDir(entry.ino, caller_, ctx_, reply); });
+    const auto [error, opened] =
+        WaitForReply<OpenReply>([&](auto reply) { filesystem_->OpenDir(entry.ino, caller_, ctx_, reply); });
     if (error != 0) return Failure(error, path);
     const DirListing listing = filesystem_->Listing(opened.handle);
     for (const DirEntry& child : *listing) {
@@ -105,14 +98,14 @@ class Tree {
     LANCEFS_ASSIGN_OR_RETURN(const EntryReply entry, Walk(path));
     if (S_ISDIR(entry.attr.mode)) return Status::InvalidArgument(path + " is a folder; see `lancefs ls`");
     const auto [error, opened] =
-        Wait<OpenReply>([&](auto reply) { filesystem_->Open(entry.ino, O_RDONLY, caller_, ctx_, reply); });
+        WaitForReply<OpenReply>([&](auto reply) { filesystem_->Open(entry.ino, O_RDONLY, caller_, ctx_, reply); });
     if (error != 0) return Failure(error, path);
     const uint64_t handle = opened.handle;
     Status status;
     for (uint64_t offset = 0; status.ok();) {
       constexpr size_t kPiece = 1 << 20;
       const auto [read_error, bytes] =
-          Wait<Bytes>([&](auto reply) { filesystem_->Read(entry.ino, handle, offset, kPiece, caller_, ctx_, reply); });
+          WaitForReply<Bytes>([&](auto reply) { filesystem_->Read(entry.ino, handle, offset, kPiece, caller_, ctx_, reply); });
       if (read_error != 0) {
         status = Failure(read_error, path);
       } else if (bytes.empty()) {

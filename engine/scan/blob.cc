@@ -104,7 +104,7 @@ struct BlobFetcher::Descriptors {
 BlobFetcher::Object BlobFetcher::HeldBytes(const arrow::StringArray& uris) {
   const std::shared_ptr<arrow::Buffer> data = uris.value_data();
   const uint64_t size = data == nullptr ? 0 : static_cast<uint64_t>(data->size());
-  return {HoldObject(size == 0 ? Bytes() : Bytes::Copy({data->data(), size})), "blob", size};
+  return {HoldObject(size == 0 ? Bytes() : Bytes(data, data->data(), size)), "blob", size};
 }
 
 // The object that a row's bytes are in.

@@ -17,6 +17,7 @@
 #include "base/uri.h"
 #include "engine/write/append_file.h"
 #include "fs/filesystem.h"
+#include "fs/wait_for_reply.h"
 #include "tests/backends/loopback_server.h"
 
 namespace lancefs {
@@ -92,14 +93,6 @@ class SmallS3 {
   LoopbackServer server_;
 };
 
-template <typename T, typename Start>
-std::pair<int, T> Wait(Start start) {
-  std::promise<std::pair<int, T>> promise;
-  auto future = promise.get_future();
-  start([&promise](int error_number, const T& value) { promise.set_value({error_number, value}); });
-  return future.get();
-}
-
 class TwoStores : public testing::Test {
  protected:
   TwoStores() {
@@ -138,16 +131,17 @@ class TwoStores : public testing::Test {
 
   static std::string Read(Filesystem* tree, const std::string& name) {
     const OpContext ctx;
-    const auto [found, entry] = Wait<EntryReply>([&](auto reply) { tree->Lookup(kRootInode, name, Caller(), ctx, reply); });
+    const auto [found, entry] =
+        WaitForReply<EntryReply>([&](auto reply) { tree->Lookup(kRootInode, name, Caller(), ctx, reply); });
     if (found != 0 || entry.ino == 0) return "no " + name;
     const uint64_t ino = entry.ino;
-    const auto [open, opened] = Wait<OpenReply>([&](auto reply) { tree->Open(ino, O_RDONLY, Caller(), ctx, reply); });
+    const auto [open, opened] = WaitForReply<OpenReply>([&](auto reply) { tree->Open(ino, O_RDONLY, Caller(), ctx, reply); });
     if (open != 0) return "cannot open " + name;
     const uint64_t handle = opened.handle;
     std::string text;
     for (;;) {
       const auto [error, bytes] =
-          Wait<Bytes>([&](auto reply) { tree->Read(ino, handle, text.size(), 1 << 20, Caller(), ctx, reply); });
+          WaitForReply<Bytes>([&](auto reply) { tree->Read(ino, handle, text.size(), 1 << 20, Caller(), ctx, reply); });
       if (error != 0) text = "error";
       if (error != 0 || bytes.empty()) break;
       text += bytes.view();

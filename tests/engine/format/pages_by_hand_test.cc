@@ -220,13 +220,20 @@ TEST(MiniBlockByHand, DictionaryKeysOfEveryWidth) {
   check(arrow::uint64(), 64, Raw<uint64_t>({1, 0, 1, 1}));
 }
 
-TEST(FullZipByHand, ItemsWithoutBytes) {
+// Of three items in three rows.
+PageLayout FullZip(const std::vector<int>& layers) {
   PageLayout layout;
   pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
-  zip->set_bits_per_value(0);
   zip->set_num_items(3);
   zip->set_num_visible_items(3);
-  zip->add_layers(pb::v21::REPDEF_ALL_VALID_ITEM);
+  for (const int layer : layers) zip->add_layers(static_cast<pb::v21::RepDefLayer>(layer));
+  return layout;
+}
+
+TEST(FullZipByHand, ItemsWithoutBytes) {
+  PageLayout layout = FullZip({kItem});
+  pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
+  zip->set_bits_per_value(0);
   zip->mutable_value_compression()->mutable_fixed_size_list()->set_items_per_value(2);
   zip->mutable_value_compression()->mutable_fixed_size_list()->mutable_values()->mutable_constant();
   const auto type = arrow::fixed_size_list(arrow::float32(), 2);
@@ -244,12 +251,9 @@ TEST(FullZipByHand, ItemsWithoutBytes) {
 
 // Values of which nothing is stored: null where no level says what they are, else lists of null items.
 TEST(FullZipByHand, ConstantsWithoutAValue) {
-  PageLayout layout;
+  PageLayout layout = FullZip({kItem});
   pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
   zip->set_bits_per_value(0);
-  zip->set_num_items(3);
-  zip->set_num_visible_items(3);
-  zip->add_layers(pb::v21::REPDEF_ALL_VALID_ITEM);
   zip->mutable_value_compression()->mutable_constant();
   for (const auto& type : {arrow::fixed_size_list(arrow::float16(), 2), arrow::fixed_size_list(arrow::decimal256(41, 16), 2)}) {
     zip->set_bits_def(0);
@@ -278,12 +282,9 @@ TEST(FullZipByHand, ConstantsWithoutAValue) {
 
 // Old writers did not tell the width of levels that are all 0, but wrote them.
 TEST(FullZipByHand, LevelsWithoutAWidth) {
-  PageLayout layout;
+  PageLayout layout = FullZip({pb::v21::REPDEF_NULLABLE_ITEM});
   pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
   zip->set_bits_per_value(32);
-  zip->set_num_items(3);
-  zip->set_num_visible_items(3);
-  zip->add_layers(pb::v21::REPDEF_NULLABLE_ITEM);
   zip->mutable_value_compression()->mutable_fixed_size_list()->set_items_per_value(2);
   *zip->mutable_value_compression()->mutable_fixed_size_list()->mutable_values() = Flat(16);
   const auto type = arrow::fixed_size_list(arrow::uint16(), 2);
@@ -299,14 +300,10 @@ TEST(FullZipByHand, LevelsWithoutAWidth) {
 
 // Old writers put the validity of a blob around its descriptor's own. The outer one is not read.
 TEST(FullZipByHand, ALayerBeyondTheSchema) {
-  PageLayout layout;
+  PageLayout layout = FullZip({kItem, pb::v21::REPDEF_NULLABLE_ITEM});
   pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
   zip->set_bits_def(1);
   zip->set_bits_per_offset(32);
-  zip->set_num_items(3);
-  zip->set_num_visible_items(3);
-  zip->add_layers(pb::v21::REPDEF_ALL_VALID_ITEM);
-  zip->add_layers(pb::v21::REPDEF_NULLABLE_ITEM);
   *zip->mutable_value_compression() = Variable(Flat(32));
   const std::string zipped = std::string("\0\1\0\0\0a", 6) + "\1" + std::string("\0\2\0\0\0bb", 7);
   const std::vector<std::string> buffers = {zipped, Raw<uint8_t>({0, 6, 7, 14})};
@@ -318,12 +315,9 @@ TEST(FullZipByHand, ALayerBeyondTheSchema) {
 
 // Each value a zstd frame: behind its length, and bare as old writers left it.
 TEST(FullZipByHand, BareZstdFrames) {
-  PageLayout layout;
+  PageLayout layout = FullZip({kItem});
   pb::v21::FullZipLayout* zip = layout.mutable_full_zip_layout();
   zip->set_bits_per_offset(32);
-  zip->set_num_items(3);
-  zip->set_num_visible_items(3);
-  zip->add_layers(pb::v21::REPDEF_ALL_VALID_ITEM);
   pb::v21::General* general = zip->mutable_value_compression()->mutable_general();
   general->mutable_compression()->set_scheme(pb::v21::COMPRESSION_ALGORITHM_ZSTD);
   *general->mutable_values() = Variable(Flat(32));
