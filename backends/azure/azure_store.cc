@@ -82,11 +82,7 @@ class AzureStore : public CloudStore {
     for (auto pause = kFirstPause; status == "pending"; pause = std::min(pause * 2, kLongestPause)) {
       LANCEFS_RETURN_NOT_OK(ctx.Check());
       std::this_thread::sleep_for(pause);
-      CloudRequest request;
-      request.kind = RequestKind::kHead;
-      request.method = HttpMethod::kHead;
-      request.key = to;
-      LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
+      LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(client_->HeadRequest(to), ctx));
       if (!response.http.ok()) return client_->ErrorFrom(response, "copy to", to);
       status = response.http.header("x-ms-copy-status");
     }

@@ -221,6 +221,20 @@ HttpHeaders CloudClient::NewObjectHeaders() const {
   return {{"content-type", client_options_.default_content_type}};
 }
 
+CloudRequest CloudClient::GetRequest(std::string key) const {
+  CloudRequest request;
+  request.key = std::move(key);
+  request.headers = ReadHeaders();
+  return request;
+}
+
+CloudRequest CloudClient::HeadRequest(std::string key) const {
+  CloudRequest request = GetRequest(std::move(key));
+  request.kind = RequestKind::kHead;
+  request.method = HttpMethod::kHead;
+  return request;
+}
+
 CloudError CloudClient::ParseError(const HttpResponse& response) const {
   CloudError error;
   if (response.body.empty()) return error;

@@ -80,6 +80,10 @@ class CloudClient : public std::enable_shared_from_this<CloudClient> {
   virtual HttpHeaders NewObjectHeaders() const;
   virtual HttpHeaders ReadHeaders() const { return {}; }  // of GET, HEAD and parts
 
+  // A read and a lookup of an object, with ReadHeaders().
+  CloudRequest GetRequest(std::string key) const;
+  CloudRequest HeadRequest(std::string key) const;
+
  protected:
   // Of one operation, over its attempts.
   struct CallState {

@@ -92,9 +92,7 @@ class RangeRead {
     for (size_t i = 0; i < self->plan_.requests.size(); ++i) {
       const ByteRange& range = self->plan_.requests[i];
       const auto [buffer, offset] = self->buffers_.place[i];
-      CloudRequest request;
-      request.key = self->path_;
-      request.headers = self->client_->ReadHeaders();
+      CloudRequest request = self->client_->GetRequest(self->path_);
       request.headers.emplace_back("range", "bytes=" + std::to_string(range.offset) + "-" + std::to_string(range.end() - 1));
       request.sink = {self->buffers_.buffers[buffer].owner(), self->buffers_.data[buffer] + offset, range.length};
       self->client_->Execute(std::move(request), ctx).OnDone([self, i](const Result<CloudResponse>& response) {
@@ -206,9 +204,7 @@ Future<std::vector<Bytes>> CloudStore::ReadRangesAsync(const std::string& path, 
 }
 
 Result<Bytes> CloudStore::ReadAll(const std::string& path, const OpContext& ctx) {
-  CloudRequest request;
-  request.key = path;
-  request.headers = client_->ReadHeaders();
+  CloudRequest request = client_->GetRequest(path);
   request.max_body = kMaxWholeRead;
   LANCEFS_ASSIGN_OR_RETURN(CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
   if (response.http.status != 200) return client_->ErrorFrom(response, "read", path);
@@ -222,9 +218,7 @@ Result<ObjectTail> CloudStore::ReadTail(const std::string& path, uint64_t max_by
   if (max_bytes == 0) return EmptyTail(path, ctx);
   max_bytes = std::min(max_bytes, kMaxObject);
   if (!has_suffix_ranges()) return ReadTailBySize(path, max_bytes, ctx);
-  CloudRequest request;
-  request.key = path;
-  request.headers = client_->ReadHeaders();
+  CloudRequest request = client_->GetRequest(path);
   request.headers.emplace_back("range", "bytes=-" + std::to_string(max_bytes));
   request.max_body = std::min(max_bytes, kMaxWholeRead);
   LANCEFS_ASSIGN_OR_RETURN(CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
@@ -246,12 +240,7 @@ Result<ObjectTail> CloudStore::ReadTail(const std::string& path, uint64_t max_by
 }
 
 Result<std::optional<ObjectMeta>> CloudStore::Head(const std::string& path, const OpContext& ctx) {
-  CloudRequest request;
-  request.kind = RequestKind::kHead;
-  request.method = HttpMethod::kHead;
-  request.key = path;
-  request.headers = client_->ReadHeaders();
-  LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(client_->HeadRequest(path), ctx));
   const HttpResponse& http = response.http;
   if (http.status == 404) return std::optional<ObjectMeta>();
   if (!http.ok()) return client_->ErrorFrom(response, "look up", path);
@@ -345,9 +334,7 @@ Result<ObjectTail> CloudStore::ReadTailBySize(const std::string& path, uint64_t 
   uint64_t size = 0;
   if (max_bytes <= kFirstLook) {
     // The beginning is as cheap as a lookup, and of a small object it is all.
-    CloudRequest request;
-    request.key = path;
-    request.headers = client_->ReadHeaders();
+    CloudRequest request = client_->GetRequest(path);
     request.headers.emplace_back("range", "bytes=0-" + std::to_string(max_bytes - 1));
     request.max_body = max_bytes;
     LANCEFS_ASSIGN_OR_RETURN(CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));

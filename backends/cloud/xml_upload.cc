@@ -89,12 +89,7 @@ Status XmlUpload::Complete(const std::vector<UploadedPart>& parts, uint64_t size
 }
 
 Status XmlUpload::CheckCompleted(const CloudResponse& response, size_t num_parts, uint64_t size, const OpContext& ctx) {
-  CloudRequest head;
-  head.kind = RequestKind::kHead;
-  head.method = HttpMethod::kHead;
-  head.key = path_;
-  head.headers = client_->ReadHeaders();
-  LANCEFS_ASSIGN_OR_RETURN(const CloudResponse found, client_->ExecuteAndWait(std::move(head), ctx));
+  LANCEFS_ASSIGN_OR_RETURN(const CloudResponse found, client_->ExecuteAndWait(client_->HeadRequest(path_), ctx));
   const bool same_size = found.http.ok() && found.http.header("content-length") == std::to_string(size);
   if (same_size && IsFromThisUpload(found.http, num_parts)) return Status::OK();
   return client_->ErrorFrom(response, "complete the upload of", path_);
