@@ -25,10 +25,7 @@ class AzureStore : public CloudStore {
   Status Copy(const std::string& from, const std::string& to, const OpContext& ctx) override {
     // The service copies no blobs that are encrypted with the customer's key.
     if (azure_->has_customer_key()) return CloudStore::Copy(from, to, ctx);
-    CloudRequest request;
-    request.kind = RequestKind::kPut;
-    request.method = HttpMethod::kPut;
-    request.key = to;
+    CloudRequest request{RequestKind::kPut, HttpMethod::kPut, to};
     request.headers = {{"x-ms-copy-source", azure_->CopySource(from)}};
     LANCEFS_ASSIGN_OR_RETURN(CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
     // An attempt whose answer was lost may still be at work.

@@ -27,7 +27,7 @@ class AzureUpload : public PartProtocol {
   uint64_t PartSize(size_t index) const override { return kPartSize * (1 + index / kGrowEvery); }
 
   CloudRequest WholeRequest(std::vector<Bytes> body) const override {
-    CloudRequest request = NewRequest(RequestKind::kPut);
+    CloudRequest request{RequestKind::kPut, HttpMethod::kPut, path_};
     request.body = std::move(body);
     request.headers = client_->NewObjectHeaders();
     return request;
@@ -41,7 +41,7 @@ class AzureUpload : public PartProtocol {
   }
 
   CloudRequest PartRequest(size_t number, std::vector<Bytes> body) const override {
-    CloudRequest request = NewRequest(RequestKind::kPut);
+    CloudRequest request{RequestKind::kPut, HttpMethod::kPut, path_};
     request.query = {{"comp", "block"}, {"blockid", BlockId(number)}};
     request.body = std::move(body);
     request.headers = client_->ReadHeaders();
@@ -57,7 +57,7 @@ class AzureUpload : public PartProtocol {
     std::string document = "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>";
     for (const UploadedPart& part : parts) document += "<Latest>" + XmlEscape(part.id) + "</Latest>";
     document += "</BlockList>";
-    CloudRequest request = NewRequest(RequestKind::kMultipart);
+    CloudRequest request{RequestKind::kMultipart, HttpMethod::kPut, path_};
     request.query = {{"comp", "blocklist"}};
     request.headers = client_->ReadHeaders();
     request.headers.emplace_back("content-type", "application/xml");
@@ -73,14 +73,6 @@ class AzureUpload : public PartProtocol {
   void Cancel(const OpContext&) override {}
 
  private:
-  CloudRequest NewRequest(RequestKind kind) const {
-    CloudRequest request;
-    request.kind = kind;
-    request.method = HttpMethod::kPut;
-    request.key = path_;
-    return request;
-  }
-
   // All of one blob must be of equal length.
   std::string BlockId(size_t number) const {
     const std::string text = prefix_ + Hex(number);

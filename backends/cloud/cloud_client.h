@@ -26,6 +26,7 @@
 namespace lancefs {
 
 struct CloudRequest {
+  // CloudRequest{kind, method, key} is how most begin.
   RequestKind kind = RequestKind::kGet;
   HttpMethod method = HttpMethod::kGet;
   std::string key;  // "" = the bucket or container itself

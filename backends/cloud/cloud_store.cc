@@ -168,10 +168,7 @@ CloudStore::CloudStore(std::shared_ptr<CloudClient> client, StoreTraits traits)
     : client_(std::move(client)), traits_(traits), name_(StoreName(*client_)) {}
 
 CloudRequest CloudStore::PutRequest(const std::string& path, Bytes bytes) const {
-  CloudRequest request;
-  request.kind = RequestKind::kPut;
-  request.method = HttpMethod::kPut;
-  request.key = path;
+  CloudRequest request{RequestKind::kPut, HttpMethod::kPut, path};
   request.headers = client_->NewObjectHeaders();
   if (!bytes.empty()) request.body.push_back(std::move(bytes));
   return request;
@@ -289,10 +286,7 @@ Result<std::unique_ptr<ObjectWriter>> CloudStore::OpenWriter(const std::string& 
 }
 
 Status CloudStore::Delete(const std::string& path, const OpContext& ctx) {
-  CloudRequest request;
-  request.kind = RequestKind::kDelete;
-  request.method = HttpMethod::kDelete;
-  request.key = path;
+  CloudRequest request{RequestKind::kDelete, HttpMethod::kDelete, path};
   LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
   if (response.http.ok()) return Status::OK();
   const bool absent = response.http.status == 404 && !IsMissingBucket(client_->ParseError(response.http));

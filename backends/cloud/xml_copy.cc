@@ -5,10 +5,7 @@ namespace lancefs {
 
 Status CopyByHeader(CloudClient* client, const std::string& from, const std::string& to, HttpHeaders headers,
                     const OpContext& ctx) {
-  CloudRequest request;
-  request.kind = RequestKind::kPut;
-  request.method = HttpMethod::kPut;
-  request.key = to;
+  CloudRequest request{RequestKind::kPut, HttpMethod::kPut, to};
   request.headers = std::move(headers);
   request.error_in_success = true;
   LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client->ExecuteAndWait(std::move(request), ctx));

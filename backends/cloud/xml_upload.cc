@@ -7,10 +7,7 @@
 namespace lancefs {
 
 CloudRequest XmlUpload::WholeRequest(std::vector<Bytes> body) const {
-  CloudRequest request;
-  request.kind = RequestKind::kPut;
-  request.method = HttpMethod::kPut;
-  request.key = path_;
+  CloudRequest request{RequestKind::kPut, HttpMethod::kPut, path_};
   request.body = std::move(body);
   request.headers = client_->NewObjectHeaders();
   AddChecksum(&request);
@@ -18,10 +15,7 @@ CloudRequest XmlUpload::WholeRequest(std::vector<Bytes> body) const {
 }
 
 Status XmlUpload::Start(const OpContext& ctx) {
-  CloudRequest request;
-  request.kind = RequestKind::kMultipart;
-  request.method = HttpMethod::kPost;
-  request.key = path_;
+  CloudRequest request{RequestKind::kMultipart, HttpMethod::kPost, path_};
   request.query = {{"uploads", ""}};
   request.headers = StartHeaders();
   LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
@@ -35,10 +29,7 @@ Status XmlUpload::Start(const OpContext& ctx) {
 }
 
 CloudRequest XmlUpload::PartRequest(size_t number, std::vector<Bytes> body) const {
-  CloudRequest request;
-  request.kind = RequestKind::kPut;
-  request.method = HttpMethod::kPut;
-  request.key = path_;
+  CloudRequest request{RequestKind::kPut, HttpMethod::kPut, path_};
   request.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload_id_}};
   request.headers = client_->ReadHeaders();
   request.body = std::move(body);
@@ -55,10 +46,7 @@ Result<UploadedPart> XmlUpload::ResultOf(size_t number, const HttpHeaders& heade
 }
 
 void XmlUpload::Cancel(const OpContext& ctx) {
-  CloudRequest request;
-  request.kind = RequestKind::kMultipart;
-  request.method = HttpMethod::kDelete;
-  request.key = path_;
+  CloudRequest request{RequestKind::kMultipart, HttpMethod::kDelete, path_};
   request.query = {{"uploadId", upload_id_}};
   (void)client_->ExecuteAndWait(std::move(request), ctx);
 }
@@ -70,10 +58,7 @@ Status XmlUpload::Complete(const std::vector<UploadedPart>& parts, uint64_t size
                 parts[i].checksum + "</Part>";
   }
   document += "</CompleteMultipartUpload>";
-  CloudRequest request;
-  request.kind = RequestKind::kMultipart;
-  request.method = HttpMethod::kPost;
-  request.key = path_;
+  CloudRequest request{RequestKind::kMultipart, HttpMethod::kPost, path_};
   request.query = {{"uploadId", upload_id_}};
   request.headers = client_->ReadHeaders();
   request.headers.emplace_back("content-type", "application/xml");

@@ -83,10 +83,7 @@ Status S3Store::BeforeCreate(const std::string& path, const OpContext& ctx) {
       LANCEFS_ASSIGN_OR_RETURN(const CloudResponse response, client_->ExecuteAndWait(std::move(request), ctx));
       status = response.http.status;
     }
-    CloudRequest cleanup;
-    cleanup.kind = RequestKind::kDelete;
-    cleanup.method = HttpMethod::kDelete;
-    cleanup.key = probe;
+    CloudRequest cleanup{RequestKind::kDelete, HttpMethod::kDelete, probe};
     cleanup.counted = false;
     (void)client_->ExecuteAndWait(std::move(cleanup), ctx);
     // Only two successes prove the lie; a refusal of both says nothing (no right to that name).
