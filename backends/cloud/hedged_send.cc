@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -34,18 +35,15 @@ struct HedgedSender::Shared {
 class HedgedSender::Pair : public std::enable_shared_from_this<Pair> {
  public:
   Pair(std::shared_ptr<Shared> shared, HttpRequest request, const OpContext& ctx)
-      : shared_(std::move(shared)), request_(std::move(request)), first_ctx_(ctx), second_ctx_(ctx) {
-    first_ctx_.cancel = ctx.cancel.Child();
-    second_ctx_.cancel = ctx.cancel.Child();
-  }
+      : shared_(std::move(shared)), request_(std::move(request)), ctx_(ctx), first_cancel_(ctx.cancel.Child()) {}
 
   Future<HttpResponse> Start() {
     Future<HttpResponse> future = promise_.future();
     HttpRequest first = request_;
     first.stall_after = shared_->delay;
     first.on_stall = [self = shared_from_this()] { self->SendSecond(); };
-    shared_->http->Send(std::move(first), first_ctx_).OnDone([self = shared_from_this()](const Result<HttpResponse>& result) {
-      self->OnFirst(result);
+    shared_->http->Send(std::move(first), With(first_cancel_)).OnDone([self = shared_from_this()](const Result<HttpResponse>& r) {
+      self->OnFirst(r);
     });
     return future;
   }
@@ -55,6 +53,8 @@ class HedgedSender::Pair : public std::enable_shared_from_this<Pair> {
   // A refusal does not: the first may still succeed.
   static bool Wins(const Result<HttpResponse>& second) { return second.ok() && second->ok(); }
 
+  OpContext With(const CancelToken& cancel) const { return OpContext{ctx_.deadline, cancel}; }
+
   void SendSecond() {
     if (!shared_->budget.Take()) return;
     HttpRequest second = request_;
@@ -62,20 +62,21 @@ class HedgedSender::Pair : public std::enable_shared_from_this<Pair> {
     if (request_.sink.data != nullptr) {
       uint8_t* data = nullptr;
       try {
-        own_ = Bytes::Allocate(request_.sink.size, &data);
+        const Bytes own = Bytes::Allocate(request_.sink.size, &data);
+        second.sink = HttpSink{own.owner(), data, request_.sink.size};
       } catch (const std::bad_alloc&) {
         return;  // the first goes on
       }
-      second.sink = HttpSink{own_.owner(), data, request_.sink.size};
     }
+    const CancelToken cancel = ctx_.cancel.Child();
     {
       std::lock_guard lock(mutex_);
       if (first_) return;
-      second_sent_ = true;
+      second_cancel_ = cancel;
     }
     shared_->on_hedge();
-    shared_->http->Send(std::move(second), second_ctx_).OnDone([self = shared_from_this()](const Result<HttpResponse>& result) {
-      self->OnSecond(result);
+    shared_->http->Send(std::move(second), With(cancel)).OnDone([self = shared_from_this()](const Result<HttpResponse>& r) {
+      self->OnSecond(r);
     });
   }
 
@@ -87,9 +88,9 @@ class HedgedSender::Pair : public std::enable_shared_from_this<Pair> {
       lock.unlock();
       return promise_.Set(IsAnswer(result) ? result : TakeSecond());
     }
-    if (second_sent_ && !second_ && !IsAnswer(result)) return;  // the second may still do better
+    if (second_cancel_ && !second_ && !IsAnswer(result)) return;  // the second may still do better
+    if (second_cancel_) second_cancel_->Cancel();
     lock.unlock();
-    second_ctx_.cancel.Cancel();
     promise_.Set(result);
   }
 
@@ -97,7 +98,7 @@ class HedgedSender::Pair : public std::enable_shared_from_this<Pair> {
     std::unique_lock lock(mutex_);
     second_ = result;
     if (!first_) {
-      if (Wins(result)) first_ctx_.cancel.Cancel();  // OnFirst answers when nothing writes to the sink any more
+      if (Wins(result)) first_cancel_.Cancel();  // OnFirst answers when nothing writes to the sink any more
       return;
     }
     if (IsAnswer(*first_)) return;  // answered already
@@ -117,13 +118,12 @@ class HedgedSender::Pair : public std::enable_shared_from_this<Pair> {
 
   const std::shared_ptr<Shared> shared_;
   const HttpRequest request_;
-  OpContext first_ctx_;
-  OpContext second_ctx_;
+  const OpContext ctx_;
+  CancelToken first_cancel_;
   Promise<HttpResponse> promise_;
-  Bytes own_;  // what the second writes to
   std::mutex mutex_;
   // The rest is guarded by mutex_; results are constant once set.
-  bool second_sent_ = false;
+  std::optional<CancelToken> second_cancel_;  // once the second is sent
   std::optional<Result<HttpResponse>> first_;
   std::optional<Result<HttpResponse>> second_;
 };
