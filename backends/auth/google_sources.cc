@@ -179,6 +179,17 @@ Result<TokenSourcePtr> MakeImpersonatedSource(const Json& file, const std::strin
   return TokenSourcePtr(std::make_unique<ImpersonatedSource>(options, std::move(source), std::move(url)));
 }
 
+// The answer of a token service, if it is a success.
+Result<HttpResponse> Ask(const HttpClient& client, const std::string& what, const HttpRequest& request, const OpContext& ctx) {
+  Result<HttpResponse> response = SendAndWait(client, request, kAttempts, ctx);
+  if (!response.ok()) return Status(response.status().code(), what + ": " + response.status().message());
+  if (response->status == 200) return response;
+  const std::string said = OAuthErrorText(response->body.view());
+  const std::string text = what + ": " + UrlOrigin(request.url) + " answered HTTP " + std::to_string(response->status) +
+                           (said.empty() ? "" : " (" + said + ")");
+  return response->status >= 500 ? Status::Unavailable(text) : Status::Unauthenticated(text);
+}
+
 }  // namespace
 
 Result<std::string> TextMember(const Json& object, const char* name, const std::string& where) {
@@ -199,17 +210,9 @@ Result<AccessToken> AskForToken(const HttpClient& client, const std::string& wha
   request.method = HttpMethod::kPost;
   request.headers.emplace_back("content-type", "application/x-www-form-urlencoded");
   request.headers.emplace_back("accept", "application/json");
-  const std::string origin = UrlOrigin(request.url);
-  const Result<HttpResponse> response = SendAndWait(client, request, kAttempts, ctx);
-  if (!response.ok()) return Status(response.status().code(), what + ": " + response.status().message());
-  if (response->status != 200) {
-    const std::string said = OAuthErrorText(response->body.view());
-    const std::string text =
-        what + ": " + origin + " answered HTTP " + std::to_string(response->status) + (said.empty() ? "" : " (" + said + ")");
-    return response->status >= 500 ? Status::Unavailable(text) : Status::Unauthenticated(text);
-  }
-  Result<AccessToken> token = ParseTokenAnswer(response->body.view());
-  if (!token.ok()) return Status::Unauthenticated(what + ": " + origin + ": " + token.status().message());
+  LANCEFS_ASSIGN_OR_RETURN(const HttpResponse response, Ask(client, what, request, ctx));
+  Result<AccessToken> token = ParseTokenAnswer(response.body.view());
+  if (!token.ok()) return Status::Unauthenticated(what + ": " + UrlOrigin(request.url) + ": " + token.status().message());
   return token;
 }
 
@@ -225,16 +228,9 @@ Result<AccessToken> ImpersonateServiceAccount(const HttpClient& client, const st
   body["lifetime"] = std::to_string(lifetime) + "s";
   request.body = {Bytes::FromString(body.dump())};
   const std::string what = "impersonating a service account";
-  const Result<HttpResponse> response = SendAndWait(client, request, kAttempts, ctx);
-  if (!response.ok()) return Status(response.status().code(), what + ": " + response.status().message());
+  LANCEFS_ASSIGN_OR_RETURN(const HttpResponse response, Ask(client, what, request, ctx));
   const std::string from = what + ": " + UrlOrigin(url);
-  if (response->status != 200) {
-    const std::string said = OAuthErrorText(response->body.view());
-    const std::string text =
-        from + " answered HTTP " + std::to_string(response->status) + (said.empty() ? "" : " (" + said + ")");
-    return response->status >= 500 ? Status::Unavailable(text) : Status::Unauthenticated(text);
-  }
-  const Json json = Json::parse(response->body.view(), nullptr, /*allow_exceptions=*/false);
+  const Json json = Json::parse(response.body.view(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Status::Unauthenticated(from + ": the answer is not a JSON object");
   AccessToken out;
   out.text = OptionalText(json, "accessToken");
