@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/auth/aws_sts.h"
 
+#include "backends/auth/aws_xml.h"
 #include "backends/auth/sigv4.h"
-#include "backends/xml.h"
 #include "base/uri.h"
 
 namespace lancefs {
 namespace {
 
 constexpr int kAttempts = 3;
-constexpr size_t kMaxErrorText = 300;
 
 using Form = std::vector<std::pair<std::string, std::string>>;
 
@@ -35,13 +34,8 @@ std::string PathOf(const std::string& url) {
 }
 
 Status StsError(const HttpResponse& response, const std::string& action) {
-  std::string text = "STS " + action + " failed (HTTP " + std::to_string(response.status) + ")";
-  if (const Result<XmlElement> parsed = ParseXml(response.body.view()); parsed.ok()) {
-    const XmlElement* error = (*parsed).Find("Error");
-    if (error == nullptr) error = &*parsed;
-    text += ": " + std::string(error->Text("Code")).substr(0, kMaxErrorText) + ": " +
-            std::string(error->Text("Message")).substr(0, kMaxErrorText);
-  }
+  const std::string text =
+      "STS " + action + " failed (HTTP " + std::to_string(response.status) + ")" + AwsErrorText(response.body.view());
   return response.status >= 500 || response.status == 429 ? Status::Unavailable(text) : Status::Unauthenticated(text);
 }
 
@@ -51,15 +45,9 @@ Result<AwsCredentials> ParseAnswer(const HttpResponse& response, const std::stri
   const Result<XmlElement> parsed = ParseXml(response.body.view());
   if (!parsed.ok()) return bad;
   const XmlElement* result = (*parsed).Find(action + "Result");
-  const XmlElement* found = result == nullptr ? nullptr : result->Find("Credentials");
-  if (found == nullptr) return bad;
-  AwsCredentials out;
-  out.access_key_id = TrimSpace(found->Text("AccessKeyId"));
-  out.secret_access_key = TrimSpace(found->Text("SecretAccessKey"));
-  out.session_token = TrimSpace(found->Text("SessionToken"));
-  out.expires = ParseTimestamp(TrimSpace(found->Text("Expiration")));
-  if (out.access_key_id.empty() || out.secret_access_key.empty() || !out.expires) return bad;
-  return out;
+  std::optional<AwsCredentials> found = CredentialsFromXml(result == nullptr ? nullptr : result->Find("Credentials"));
+  if (!found || !found->expires) return bad;
+  return *std::move(found);
 }
 
 struct StsCall {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/s3/s3_session.h"
 
+#include "backends/auth/aws_xml.h"
 #include "backends/auth/sigv4.h"
-#include "backends/xml.h"
 
 namespace lancefs {
 namespace {
 
 constexpr int kAttempts = 4;
 constexpr auto kLifetime = std::chrono::minutes(5);
-constexpr size_t kMaxErrorText = 300;
 
 class S3SessionSource : public AwsCredentialSource {
  public:
@@ -37,9 +36,7 @@ class S3SessionSource : public AwsCredentialSource {
     const std::string date = AmzDate(std::chrono::system_clock::now());
     HttpRequest request;
     request.url = endpoint + "/?session=";
-    request.headers = {{"host", endpoint.substr(endpoint.find("://") + 3)},
-                       {"x-amz-content-sha256", std::string(kEmptySha256)},
-                       {"x-amz-date", date}};
+    request.headers = {{"host", HostOf(endpoint)}, {"x-amz-content-sha256", std::string(kEmptySha256)}, {"x-amz-date", date}};
     if (!credentials.session_token.empty()) request.headers.emplace_back("x-amz-security-token", credentials.session_token);
     SigV4KeyCache keys;
     const SigV4Request to_sign{"GET", "/", {{"session", ""}}, request.headers, kEmptySha256};
@@ -52,25 +49,15 @@ class S3SessionSource : public AwsCredentialSource {
         Status::Unauthenticated("CreateSession for the bucket '" + options_.bucket + "': the answer holds no credentials");
     const Result<XmlElement> parsed = ParseXml(response.body.view());
     if (!parsed.ok()) return bad;
-    const XmlElement* found = (*parsed).Find("Credentials");
-    if (found == nullptr) return bad;
-    AwsCredentials out;
-    out.access_key_id = TrimSpace(found->Text("AccessKeyId"));
-    out.secret_access_key = TrimSpace(found->Text("SecretAccessKey"));
-    out.session_token = TrimSpace(found->Text("SessionToken"));
-    if (out.access_key_id.empty() || out.secret_access_key.empty() || out.session_token.empty()) return bad;
-    out.expires = ParseTimestamp(TrimSpace(found->Text("Expiration")));
-    if (!out.expires) out.expires = std::chrono::system_clock::now() + kLifetime;
-    return out;
+    std::optional<AwsCredentials> found = CredentialsFromXml((*parsed).Find("Credentials"));
+    if (!found || found->session_token.empty()) return bad;
+    if (!found->expires) found->expires = std::chrono::system_clock::now() + kLifetime;
+    return *std::move(found);
   }
 
   Status Failed(const HttpResponse& response) const {
-    std::string text =
-        "CreateSession for the bucket '" + options_.bucket + "' failed (HTTP " + std::to_string(response.status) + ")";
-    if (const Result<XmlElement> parsed = ParseXml(response.body.view()); parsed.ok()) {
-      text += ": " + std::string((*parsed).Text("Code")).substr(0, kMaxErrorText) + ": " +
-              std::string((*parsed).Text("Message")).substr(0, kMaxErrorText);
-    }
+    const std::string text = "CreateSession for the bucket '" + options_.bucket + "' failed (HTTP " +
+                             std::to_string(response.status) + ")" + AwsErrorText(response.body.view());
     if (response.status == 404) return Status::NotFound(text);
     if (response.status >= 500 || response.status == 429) return Status::Unavailable(text);
     return response.status == 403 ? Status::PermissionDenied(text) : Status::Unauthenticated(text);
