@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/dates.h"
+#include "base/uri.h"
 
 namespace lancefs {
 
@@ -59,6 +60,15 @@ Result<HttpResponse> SendAndWait(const HttpClient& client, const HttpRequest& re
   }
 }
 
+std::string FormText(const std::vector<std::pair<std::string, std::string>>& pairs) {
+  std::string text;
+  for (const auto& [name, value] : pairs) {
+    if (!text.empty()) text += '&';
+    text += PercentEncode(name) + "=" + PercentEncode(value);
+  }
+  return text;
+}
+
 Result<std::string> ReadSmallFile(const std::string& path, size_t limit) {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"),
                                                    [](FILE* f) { return f ? std::fclose(f) : 0; });
@@ -86,9 +96,7 @@ std::string_view TrimSpace(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-bool IsTrue(const std::string& text) {
-  return AsciiLower(text) == "true";
-}
+bool IsTrue(const std::string& text) { return AsciiLower(text) == "true"; }
 
 std::optional<std::chrono::system_clock::time_point> ParseTimestamp(std::string_view text) {
   const std::optional<IsoTime> time = ParseIsoTime(text);

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "backends/http/http_client.h"
 #include "base/executor.h"
@@ -28,6 +30,9 @@ HttpConfig LocalEndpointConfig(HttpConfig store, std::chrono::milliseconds conne
 // Sends and waits; another attempt after a 5xx, 429 or a lost connection, up to `attempts`.
 // Errors: kUnavailable when there was no answer; a status is the caller's to judge.
 Result<HttpResponse> SendAndWait(const HttpClient& client, const HttpRequest& request, int attempts, const OpContext& ctx);
+
+// "name=value&..." in the given order, percent-encoded: of a form, or of a query.
+std::string FormText(const std::vector<std::pair<std::string, std::string>>& pairs);
 
 // At most `limit` bytes of a file. Errors: kNotFound, kIoError, kTooLarge.
 Result<std::string> ReadSmallFile(const std::string& path, size_t limit = 1 << 20);

@@ -3,7 +3,6 @@
 
 #include "backends/auth/aws_xml.h"
 #include "backends/auth/sigv4.h"
-#include "base/uri.h"
 
 namespace lancefs {
 namespace {
@@ -11,15 +10,6 @@ namespace {
 constexpr int kAttempts = 3;
 
 using Form = std::vector<std::pair<std::string, std::string>>;
-
-std::string FormBody(const Form& form) {
-  std::string body;
-  for (const auto& [name, value] : form) {
-    if (!body.empty()) body += '&';
-    body += PercentEncode(name) + "=" + PercentEncode(value);
-  }
-  return body;
-}
 
 std::string SessionName(const AwsRole& role) {
   if (!role.session_name.empty()) return role.session_name;
@@ -64,7 +54,7 @@ Result<AwsCredentials> CallSts(const AwsContext& context, const AwsProfiles& pro
   if (!IsHttpUrl(endpoint)) return Status::InvalidArgument("the STS endpoint must start with http:// or https://");
   Form form = {{"Action", call.action}, {"Version", "2011-06-15"}};
   form.insert(form.end(), call.form.begin(), call.form.end());
-  const std::string body = FormBody(form);
+  const std::string body = FormText(form);
   const std::string path = PathOf(endpoint);
 
   HttpRequest request;

@@ -27,12 +27,6 @@ constexpr std::string_view kResource = "https://storage.azure.com";
 constexpr int kAttempts = 4;
 constexpr auto kCliTimeout = milliseconds(60000);
 
-std::string Form(const Pairs& pairs) {
-  std::string text;
-  for (const auto& [name, value] : pairs) text += (text.empty() ? "" : "&") + name + "=" + PercentEncode(value);
-  return text;
-}
-
 // What an answer without a token means; `secret` never shows, whatever the server repeats.
 Status Refused(const HttpResponse& response, const std::string& who, const std::string& secret) {
   std::string said = OAuthErrorText(response.body.view());
@@ -67,7 +61,7 @@ class EntraSource : public TokenSource {
     Pairs form = {{"client_id", identity_.client_id}, {"scope", std::string(kScope)}, {"grant_type", "client_credentials"}};
     form.insert(form.end(), proof.begin(), proof.end());
     request.headers = {{"content-type", "application/x-www-form-urlencoded"}, {"accept", "application/json"}};
-    request.body = {Bytes::FromString(Form(form))};
+    request.body = {Bytes::FromString(FormText(form))};
     LANCEFS_ASSIGN_OR_RETURN(const HttpResponse response, SendAndWait(*client_, request, kAttempts, ctx));
     return TokenFrom(response, "the Azure authority " + UrlOrigin(request.url), secret);
   }
@@ -123,7 +117,7 @@ class ManagedIdentitySource : public TokenSource {
     }
     HttpRequest request;
     const bool has_query = identity_.msi_endpoint.find('?') != std::string::npos;
-    request.url = identity_.msi_endpoint + (has_query ? "&" : "?") + Form(query);
+    request.url = identity_.msi_endpoint + (has_query ? "&" : "?") + FormText(query);
     request.headers = {{"metadata", "true"}};
     if (!identity_.identity_header.empty()) request.headers.emplace_back("x-identity-header", identity_.identity_header);
     const std::string who = "the managed identity endpoint " + UrlOrigin(request.url);
@@ -205,7 +199,7 @@ class FabricSource : public TokenSource {
     }
     HttpRequest request;
     const bool has_query = identity_.fabric_token_service_url.find('?') != std::string::npos;
-    request.url = identity_.fabric_token_service_url + (has_query ? "&" : "?") + Form({{"resource", std::string(kResource)}});
+    request.url = identity_.fabric_token_service_url + (has_query ? "&" : "?") + FormText({{"resource", std::string(kResource)}});
     request.headers = {{"x-ms-partner-token", identity_.fabric_session_token},
                        {"x-ms-cluster-identifier", identity_.fabric_cluster_identifier},
                        {"x-ms-workload-resource-moniker", identity_.fabric_cluster_identifier},
