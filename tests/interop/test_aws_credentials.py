@@ -5,21 +5,16 @@ import hashlib
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import threading
 import time
 
-import lance
-import pyarrow as pa
 import pytest
 from aws_mock import POD_TOKEN, WEB_TOKEN, AwsMock
-from programs import LANCEFS
+from sign_in import ROWS, cat, count_by_pylance, write_small_files
 
 pytestmark = pytest.mark.parametrize("place", ["s3"], indirect=True)
 
-FRAGMENTS = 80  # many more than a scan opens ahead
-ROWS = 20
 PACE = 0.06  # seconds for each file, so that a scan takes longer than the credentials live
 ROLE_ARN = "arn:aws:iam::123456789012:role/test"
 
@@ -28,9 +23,7 @@ ROLE_ARN = "arn:aws:iam::123456789012:role/test"
 def table(place):
     """The URI of a table of many small files, so that a scan sends many requests; and its rows as text."""
     uri = place.uri("t.lance")
-    lance.write_dataset(pa.table({"id": pa.array(range(FRAGMENTS * ROWS), pa.int64())}), uri, max_rows_per_file=ROWS, max_rows_per_group=ROWS,
-                        storage_options=place.storage_options)
-    return uri, b"".join(b'{"id":%d}\n' % i for i in range(FRAGMENTS * ROWS))
+    return uri, write_small_files(uri, place.storage_options)
 
 
 def base_environment(mock, home):
@@ -108,10 +101,6 @@ class Source:
 
 
 SOURCES = ["instance", "container", "web_identity", "web_identity_in_a_profile", "assumed_role", "sso", "process"]
-
-
-def cat(uri, environment, *options):
-    return subprocess.run([LANCEFS, "cat", uri, "rows.jsonl", *options], env=environment, capture_output=True, timeout=120)
 
 
 def signed_in_once(place, table, home, name):
@@ -233,21 +222,18 @@ def test_errors_say_what_was_tried(place, table, tmp_path, what):
         assert time.monotonic() - started < 10
 
 
-PYLANCE = "import lance, sys; print(lance.dataset(sys.argv[1]).count_rows())"
-
-
 def test_pylance_signs_in_the_same_way(place, table, tmp_path):
     """The same environment serves both."""
     with AwsMock(place.storage_options) as mock:
         def run(name):
             source = Source(mock, tmp_path / name)
             getattr(source, name)()
-            theirs = subprocess.run([sys.executable, "-c", PYLANCE, table[0]], env=source.environment, capture_output=True, timeout=120)
-            ours = subprocess.run([LANCEFS, "cat", table[0], "count"], env=source.environment, capture_output=True, timeout=120)
+            theirs = count_by_pylance(table[0], source.environment)
+            ours = cat(table[0], source.environment, file="count")
             return name, theirs.stdout, ours.stdout, theirs.stderr[-500:], ours.stderr[-500:]
 
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for name, theirs, ours, their_error, our_error in pool.map(run, SOURCES):
-                assert ours.strip() == b"%d" % (FRAGMENTS * ROWS), (name, our_error)
+                assert ours.strip() == b"%d" % ROWS, (name, our_error)
                 # It runs commands through a shell, which reads the quoted name the same way.
                 assert theirs.strip() == ours.strip(), (name, their_error)

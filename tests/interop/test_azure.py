@@ -4,7 +4,6 @@ import concurrent.futures
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import time
 import types
@@ -16,10 +15,8 @@ import pytest
 from appenders import check_that_nothing_is_lost
 from azure_mock import CLIENT_SECRET, FEDERATED_TOKEN, IDENTITY_HEADER, SESSION_TOKEN, AzureMock
 from mounts import Mount
-from programs import LANCEFS, lancefs
-
-FRAGMENTS = 80  # many more than a scan opens ahead
-ROWS = 20
+from programs import lancefs
+from sign_in import ROWS, cat, count_by_pylance, write_small_files
 
 
 def bare_environment():
@@ -124,13 +121,7 @@ def test_appending_side_by_side(azure, tmp_path):
 def table(azure):
     """The URI of a table of many small files, so that a scan sends many requests; and its rows as text."""
     uri = azure.uri("t.lance")
-    lance.write_dataset(pa.table({"id": pa.array(range(FRAGMENTS * ROWS), pa.int64())}), uri, max_rows_per_file=ROWS, max_rows_per_group=ROWS,
-                        storage_options=azure.options)
-    return uri, b"".join(b'{"id":%d}\n' % i for i in range(FRAGMENTS * ROWS))
-
-
-def cat(uri, environment, *options, file="rows.jsonl"):
-    return subprocess.run([LANCEFS, "cat", uri, file, *options], env=environment, capture_output=True, timeout=120)
+    return uri, write_small_files(uri, azure.options)
 
 
 def test_forms_of_the_url(azure, table):
@@ -140,12 +131,12 @@ def test_forms_of_the_url(azure, table):
     for host in ("dfs", "blob"):
         for scheme in ("az", "abfss"):
             done = cat(f"{scheme}://{azure.container}@{account}.{host}.core.windows.net/{key}", bare, file="count")
-            assert done.stdout == b"%d\n" % (FRAGMENTS * ROWS), done.stderr
+            assert done.stdout == b"%d\n" % ROWS, done.stderr
     done = cat(table[0], bare)
     assert done.returncode != 0 and b"azure_storage_account_name" in done.stderr, done.stderr
     emulator = {**without(bare, "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ENDPOINT"), "AZURE_STORAGE_USE_EMULATOR": "true",
                 "AZURITE_BLOB_STORAGE_URL": os.environ["AZURITE_BLOB_STORAGE_URL"]}
-    assert cat(table[0], emulator, file="count").stdout == b"%d\n" % (FRAGMENTS * ROWS)
+    assert cat(table[0], emulator, file="count").stdout == b"%d\n" % ROWS
 
 
 def test_shared_access_signatures_and_bearer_tokens(azure, table):
@@ -259,21 +250,18 @@ def test_refusals_say_why_and_show_no_secret(azure, table, gate, tmp_path):
         assert done.returncode != 0 and b"HTTP 403" in done.stderr and b"hush" not in done.stderr, done.stderr
 
 
-COUNT = "import lance, sys; print(lance.dataset(sys.argv[1]).count_rows())"
-
-
 def test_pylance_signs_in_the_same_way(azure, table, gate, tmp_path):
     """The same environment serves both."""
     def run(name):
         with gate() as mock:
             environment, source = way_to_sign_in(name, mock, tmp_path / name)
-            theirs = subprocess.run([sys.executable, "-c", COUNT, table[0]], env=environment, capture_output=True, timeout=120)
+            theirs = count_by_pylance(table[0], environment)
             before = mock.count(source)
             ours = cat(table[0], environment, file="count")
             return name, theirs.stdout.strip(), ours.stdout.strip(), theirs.stderr[-600:], ours.stderr[-600:], before, mock.count(source)
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for name, theirs, ours, their_error, our_error, before, after in pool.map(run, WAYS):
-            assert ours == b"%d" % (FRAGMENTS * ROWS), (name, our_error)
+            assert ours == b"%d" % ROWS, (name, our_error)
             assert theirs == ours, (name, their_error)
             assert 1 <= before < after, name

@@ -4,8 +4,6 @@ import concurrent.futures
 import contextlib
 import json
 import pathlib
-import subprocess
-import sys
 import time
 import urllib.parse
 
@@ -13,9 +11,9 @@ import pyarrow as pa
 import pytest
 from gcs_bucket import Bucket
 from loopback import LoopbackServer, forward, read_body, send
-from programs import LANCEFS
 from proxies import Proxy
 from running import make_certificate
+from sign_in import cat, count_by_pylance
 
 FRAGMENTS = 150
 LIFE = 3  # seconds of a token: more than the requests that are sent together take, less than a scan
@@ -149,10 +147,6 @@ HANDED_OUT = ["user", "metadata", "external_file", "external_url", "external_pro
               "impersonated"]
 
 
-def cat(uri, environment):
-    return subprocess.run([LANCEFS, "cat", uri, "rows.jsonl"], env=environment, capture_output=True, timeout=120)
-
-
 def scan_by_all(server, google, uri, home, names):
     def scan(name):
         source = Source(server, google, home / name)
@@ -192,9 +186,6 @@ def test_refused_tokens_are_fetched_anew(server, google, uri, tmp_path):
             assert stats["Issued"][name] >= before["Issued"].get(name, 0) + 2, f"{name}: never fetched anew"
 
 
-PYLANCE = "import lance, sys; print(lance.dataset(sys.argv[1]).count_rows())"
-
-
 def test_pylance_signs_in_the_same_way(server, google, uri, tmp_path):
     """The same environment serves both (but pylance runs no programs, and asks Google's own addresses alone to impersonate)."""
     names = SIGNED_BY_US + ["metadata", "external_file", "external_url", "external_aws"]
@@ -202,8 +193,8 @@ def test_pylance_signs_in_the_same_way(server, google, uri, tmp_path):
     def run(name):
         source = Source(server, google, tmp_path / name)
         getattr(source, name)()
-        theirs = subprocess.run([sys.executable, "-c", PYLANCE, uri], env=source.environment, capture_output=True, timeout=120)
-        ours = subprocess.run([LANCEFS, "cat", uri, "count"], env=source.environment, capture_output=True, timeout=120)
+        theirs = count_by_pylance(uri, source.environment)
+        ours = cat(uri, source.environment, file="count")
         return name, theirs.stdout, ours.stdout, theirs.stderr[-800:], ours.stderr[-500:]
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -218,10 +209,9 @@ def test_options_name_the_sources_too(server, google, uri, tmp_path):
     options = tmp_path / "options"
     options.write_text(f"google_service_account_key = {source.environment.pop('GOOGLE_SERVICE_ACCOUNT_KEY')}\n")
     options.chmod(0o600)
-    done = subprocess.run([LANCEFS, "cat", uri, "count", "--options-file", options], env=source.environment, capture_output=True, timeout=60)
+    done = cat(uri, source.environment, "--options-file", options, file="count")
     assert done.stdout == b"%d\n" % FRAGMENTS, done.stderr
-    refused = subprocess.run([LANCEFS, "cat", uri, "count", "--storage-option", "google_service_account_key=hush-hush"],
-                             env=source.environment, capture_output=True, timeout=60)
+    refused = cat(uri, source.environment, "--storage-option", "google_service_account_key=hush-hush", file="count")
     assert refused.returncode != 0 and b"hush-hush" not in refused.stderr and b"secret" in refused.stderr
 
 
