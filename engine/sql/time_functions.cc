@@ -5,8 +5,8 @@
 #include <chrono>
 #include <cmath>
 
-#include "engine/sql/function_support.h"
 #include "base/ascii.h"
+#include "engine/sql/function_support.h"
 #include "engine/sql/temporal.h"
 
 namespace lancefs::sql {
