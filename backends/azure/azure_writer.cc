@@ -11,9 +11,6 @@
 namespace lancefs {
 namespace {
 
-constexpr uint64_t kPartSize = 8ull << 20;
-constexpr size_t kGrowEvery = 75;
-
 std::string Hex(uint64_t value) {
   char text[17];
   std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(value));
@@ -23,8 +20,6 @@ std::string Hex(uint64_t value) {
 class AzureUpload : public PartProtocol {
  public:
   AzureUpload(std::shared_ptr<AzureClient> client, std::string path) : client_(std::move(client)), path_(std::move(path)) {}
-
-  uint64_t PartSize(size_t index) const override { return kPartSize * (1 + index / kGrowEvery); }
 
   CloudRequest WholeRequest(std::vector<Bytes> body) const override {
     CloudRequest request{RequestKind::kPut, HttpMethod::kPut, path_};

@@ -155,6 +155,12 @@ class PartWriter : public ObjectWriter {
 
 }  // namespace
 
+uint64_t GrowingPartSize(size_t index) {
+  constexpr uint64_t kStep = 8ull << 20;
+  constexpr size_t kGrowEvery = 75;
+  return kStep * (1 + index / kGrowEvery);
+}
+
 std::unique_ptr<ObjectWriter> MakePartWriter(std::shared_ptr<CloudClient> client, std::string path,
                                              std::shared_ptr<PartProtocol> protocol) {
   return std::make_unique<PartWriter>(std::move(client), std::move(path), std::move(protocol));

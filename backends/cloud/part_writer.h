@@ -20,11 +20,14 @@ struct UploadedPart {
   std::string checksum;  // what the completing document must repeat of it, in the store's own form
 };
 
+// 8 MiB, and as much more every 75 parts, so that 10,000 of them reach 5 TiB.
+uint64_t GrowingPartSize(size_t index);
+
 // How one object is uploaded. May outlive its writer: parts may still be on their way when that is gone.
 class PartProtocol {
  public:
   virtual ~PartProtocol() = default;
-  virtual uint64_t PartSize(size_t index) const = 0;  // of part `index` (from 0), in bytes
+  virtual uint64_t PartSize(size_t index) const { return GrowingPartSize(index); }  // of part `index` (from 0), in bytes
   virtual size_t max_parts() const { return 10000; }
   // The PUT of everything at once.
   virtual CloudRequest WholeRequest(std::vector<Bytes> body) const = 0;

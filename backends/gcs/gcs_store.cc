@@ -11,13 +11,9 @@
 namespace lancefs {
 namespace {
 
-constexpr uint64_t kPartSize = 8ull << 20;
-constexpr size_t kGrowEvery = 75;  // parts, so that 10,000 of them reach 5 TiB
-
 class GcsUpload : public XmlUpload {
  public:
   GcsUpload(std::shared_ptr<CloudClient> client, std::string path) : XmlUpload(std::move(client), std::move(path)) {}
-  uint64_t PartSize(size_t index) const override { return kPartSize * (1 + index / kGrowEvery); }
 
  protected:
   bool IsFromThisUpload(const HttpResponse& head, size_t) const override {

@@ -7,7 +7,6 @@
 namespace lancefs {
 namespace {
 
-constexpr uint64_t kPartSize = 8ull << 20;
 constexpr uint64_t kConstantPartSize = 32ull << 20;
 
 class S3Upload : public XmlUpload {
@@ -53,11 +52,7 @@ class S3Upload : public XmlUpload {
 
 }  // namespace
 
-uint64_t S3PartSize(size_t index, bool constant) {
-  if (constant) return kConstantPartSize;
-  constexpr size_t kGrowEvery = 75;
-  return kPartSize * (1 + index / kGrowEvery);
-}
+uint64_t S3PartSize(size_t index, bool constant) { return constant ? kConstantPartSize : GrowingPartSize(index); }
 
 std::unique_ptr<ObjectWriter> MakeS3Writer(std::shared_ptr<S3Client> client, std::string path) {
   auto upload = std::make_shared<S3Upload>(client, path);

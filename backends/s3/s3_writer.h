@@ -13,8 +13,7 @@
 
 namespace lancefs {
 
-// The size of part `index` (from 0): 8 MiB at first, growing so that 10,000 parts hold 5 TiB.
-// `constant` for services that want all parts alike.
+// The size of part `index` (from 0): GrowingPartSize, or `constant` for services that want all parts alike.
 uint64_t S3PartSize(size_t index, bool constant);
 
 std::unique_ptr<ObjectWriter> MakeS3Writer(std::shared_ptr<S3Client> client, std::string path);
