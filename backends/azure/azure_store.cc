@@ -2,7 +2,6 @@
 #include "backends/azure/azure_store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <thread>
 
@@ -93,10 +92,7 @@ class AzureStore : public CloudStore {
 Result<ObjectMeta> ParseBlob(const XmlElement& blob, const XmlElement& properties) {
   ObjectMeta meta;
   meta.path = blob.Text("Name");
-  const std::string_view size = properties.Text("Content-Length");
-  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), meta.size);
-  if (error != std::errc() || end != size.data() + size.size())
-    return Status::Corruption("the listed size of '" + meta.path + "' is no number");
+  LANCEFS_RETURN_NOT_OK(SetListedSize(properties.Text("Content-Length"), &meta));
   meta.etag = properties.Text("Etag");
   // As answers to GET and HEAD have it.
   if (!meta.etag.empty() && !meta.etag.starts_with('"')) meta.etag = "\"" + meta.etag + "\"";

@@ -49,6 +49,11 @@ std::string StoreName(const CloudClient& client) {
   return name;
 }
 
+Status WrongTail(const CloudClient& client, const std::string& path, const HttpResponse& http) {
+  return Status::Corruption("read the end of " + client.Name(path) + ": the server answered with '" +
+                            std::string(http.header("content-range")) + "' and " + std::to_string(http.body.size()) + " bytes");
+}
+
 std::string RangeText(const ByteRange& range) { return std::to_string(range.offset) + "-" + std::to_string(range.end()); }
 
 // Requests that serve one split range write into one buffer, so that nothing is put together later.
@@ -164,6 +169,11 @@ class RangeRead {
 
 }  // namespace
 
+Status SetListedSize(std::string_view text, ObjectMeta* meta) {
+  if (TakeNumber(&text, '\0', &meta->size)) return Status::OK();
+  return Status::Corruption("the listed size of '" + meta->path + "' is no number");
+}
+
 CloudStore::CloudStore(std::shared_ptr<CloudClient> client, StoreTraits traits)
     : client_(std::move(client)), traits_(traits), name_(StoreName(*client_)) {}
 
@@ -229,10 +239,7 @@ Result<ObjectTail> CloudStore::ReadTail(const std::string& path, uint64_t max_by
   ContentRange got;
   const bool valid = ParseContentRange(http.header("content-range"), &got) && got.last + 1 == got.total &&
                      got.last - got.first + 1 == std::min(max_bytes, got.total) && http.body.size() == got.last - got.first + 1;
-  if (!valid) {
-    return Status::Corruption("read the end of " + client_->Name(path) + ": the server answered with '" +
-                              std::string(http.header("content-range")) + "' and " + std::to_string(http.body.size()) + " bytes");
-  }
+  if (!valid) return WrongTail(*client_, path, http);
   return ObjectTail{std::move(http.body), got.total};
 }
 
@@ -339,11 +346,7 @@ Result<ObjectTail> CloudStore::ReadTailBySize(const std::string& path, uint64_t 
     ContentRange got;
     const bool valid = http.status == 206 && ParseContentRange(http.header("content-range"), &got) && got.first == 0 &&
                        got.last + 1 == http.body.size() && http.body.size() == std::min(max_bytes, got.total);
-    if (!valid) {
-      return Status::Corruption("read the end of " + client_->Name(path) + ": the server answered with '" +
-                                std::string(http.header("content-range")) + "' and " + std::to_string(http.body.size()) +
-                                " bytes");
-    }
+    if (!valid) return WrongTail(*client_, path, http);
     if (got.total <= max_bytes) return ObjectTail{std::move(http.body), got.total};
     size = got.total;
   } else {

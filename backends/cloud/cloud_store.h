@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backends/cloud/cloud_client.h"
@@ -21,6 +22,9 @@ struct ListPage {
   bool truncated = false;
   std::string continuation;  // where the next page begins, for the store's own use
 };
+
+// Sets the size from the text that a listing gives for it. Errors: kCorruption.
+Status SetListedSize(std::string_view text, ObjectMeta* meta);
 
 class CloudStore : public ObjectStore {
  public:

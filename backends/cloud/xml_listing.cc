@@ -2,7 +2,6 @@
 #include "backends/cloud/xml_listing.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "backends/xml.h"
 #include "base/dates.h"
@@ -14,10 +13,7 @@ Result<ObjectMeta> ParseContents(const XmlElement& contents) {
   ObjectMeta meta;
   meta.path = contents.Text("Key");
   if (meta.path.empty()) return Status::Corruption("a listed object has no key");
-  const std::string_view size = contents.Text("Size");
-  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), meta.size);
-  if (error != std::errc() || end != size.data() + size.size())
-    return Status::Corruption("the listed size of '" + meta.path + "' is no number");
+  LANCEFS_RETURN_NOT_OK(SetListedSize(contents.Text("Size"), &meta));
   meta.etag = contents.Text("ETag");
   meta.last_modified_ns = ParseIsoDate(contents.Text("LastModified")).value_or(0);
   return meta;
