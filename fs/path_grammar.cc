@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/trim.h"
 #include "base/uri.h"
 
 namespace lancefs {
@@ -27,19 +28,13 @@ bool Contains(const Range& range, std::string_view item) {
   return std::find(std::begin(range), std::end(range), item) != std::end(range);
 }
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
 std::string Quoted(std::string_view text) {
   std::string out(1, '\'');
   return out.append(text).append(1, '\'');
 }
 
 Result<uint64_t> ParseCount(std::string_view key, std::string_view text) {
-  const std::string_view digits = Trim(text);
+  const std::string_view digits = Trim(text, " ");
   uint64_t value = 0;
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -18,6 +17,7 @@
 #include "backends/option_catalog.h"
 #include "base/ascii.h"
 #include "base/log.h"
+#include "base/trim.h"
 #include "base/uri.h"
 #include "engine/sql/functions.h"
 
@@ -30,18 +30,14 @@ std::string Kebab(std::string key) {
   return key;
 }
 
-std::string Trim(const std::string& text) {
-  const size_t first = text.find_first_not_of(" \t\r");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
+std::string Trimmed(std::string_view text) { return std::string(Trim(text, " \t\r")); }
 
 // A number and what stands behind it.
 Result<uint64_t> LeadingNumber(const std::string& text, std::string* suffix) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc()) return Status::InvalidArgument("'" + text + "' does not start with a number");
-  *suffix = AsciiLower(Trim(std::string(end, text.data() + text.size())));
+  *suffix = AsciiLower(Trimmed(std::string(end, text.data() + text.size())));
   return value;
 }
 
@@ -131,7 +127,7 @@ Status CheckOptionsFile(const std::string& path, int fd) {
 Result<OptionSection> ParseSection(const std::string& title) {
   OptionSection section;
   if (title.starts_with("table ") || title.starts_with("table\t")) {
-    section.table = Trim(title.substr(6));
+    section.table = Trimmed(title.substr(6));
     if (!section.table.empty()) return section;
   } else if (title.find("://") != std::string::npos || title.starts_with('/')) {
     LANCEFS_RETURN_NOT_OK(RefuseSecretUri(title));
@@ -145,18 +141,18 @@ Result<OptionSection> ParseSection(const std::string& title) {
 Status ParseOptionsLine(const std::string& line, OptionsFile* file) {
   if (line[0] == '[') {
     if (!line.ends_with(']')) return Status::InvalidArgument("a section ends with ']'");
-    LANCEFS_ASSIGN_OR_RETURN(OptionSection section, ParseSection(Trim(line.substr(1, line.size() - 2))));
+    LANCEFS_ASSIGN_OR_RETURN(OptionSection section, ParseSection(Trimmed(line.substr(1, line.size() - 2))));
     file->sections.push_back(std::move(section));
     return Status::OK();
   }
   const size_t equals = line.find('=');
   if (equals == std::string::npos) return Status::InvalidArgument("expected 'key = value'");
-  const std::string key = Trim(line.substr(0, equals));
+  const std::string key = Trimmed(line.substr(0, equals));
   if (!file->sections.empty() && IsOwnKey(Kebab(key))) {
     return Status::InvalidArgument("the option '" + key + "' is the whole mount's and stands before the first section");
   }
   StorageOptions& options = file->sections.empty() ? file->common : file->sections.back().options;
-  options[key] = Trim(line.substr(equals + 1));
+  options[key] = Trimmed(line.substr(equals + 1));
   return Status::OK();
 }
 
@@ -224,7 +220,7 @@ Result<OptionsFile> ReadOptionsFile(const std::string& path) {
   int number = 1;
   for (size_t at = 0; at < text.size(); ++number) {
     const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = Trim(text.substr(at, end - at));
+    const std::string line = Trimmed(text.substr(at, end - at));
     at = end + 1;
     if (line.empty() || line[0] == '#') continue;
     Status status = ParseOptionsLine(line, &file);
@@ -287,9 +283,8 @@ class OptionMerger {
  private:
   void TakeEnvironment() {
     for (const std::string& key : OwnOptionKeys()) {
-      std::string variable = "LANCEFS_" + key;
+      std::string variable = "LANCEFS_" + AsciiUpper(key);
       std::replace(variable.begin(), variable.end(), '-', '_');
-      std::transform(variable.begin(), variable.end(), variable.begin(), [](unsigned char c) { return std::toupper(c); });
       if (const char* value = std::getenv(variable.c_str())) out_.own_[key] = value;
     }
   }

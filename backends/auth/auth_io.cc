@@ -89,13 +89,6 @@ Result<std::string> ReadSmallFile(const std::string& path, size_t limit) {
   return content;
 }
 
-std::string_view TrimSpace(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
 bool IsTrue(const std::string& text) { return AsciiLower(text) == "true"; }
 
 std::optional<std::chrono::system_clock::time_point> ParseTimestamp(std::string_view text) {

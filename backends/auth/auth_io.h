@@ -16,6 +16,7 @@
 #include "backends/http/http_client.h"
 #include "base/executor.h"
 #include "base/status.h"
+#include "base/trim.h"
 
 namespace lancefs {
 
@@ -37,7 +38,6 @@ std::string FormText(const std::vector<std::pair<std::string, std::string>>& pai
 // At most `limit` bytes of a file. Errors: kNotFound, kIoError, kTooLarge.
 Result<std::string> ReadSmallFile(const std::string& path, size_t limit = 1 << 20);
 
-std::string_view TrimSpace(std::string_view text);
 bool IsTrue(const std::string& text);  // "true" in any case
 
 // "2019-11-14T04:05:45Z", with a fraction, an offset (+01:00) or "UTC" instead of Z.

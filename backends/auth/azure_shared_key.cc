@@ -7,19 +7,13 @@
 
 #include "backends/auth/digest.h"
 #include "base/ascii.h"
+#include "base/trim.h"
 #include "base/uri.h"
 
 namespace lancefs {
 namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
 
 // 0: left out of the first comparison.
 int HeaderWeight(char c) {
@@ -32,7 +26,7 @@ int TieWeight(char c) { return c == '\'' ? 1 : c == '-' ? 2 : 0; }
 
 std::string HeaderValue(const Pairs& headers, std::string_view name) {
   for (const auto& [key, value] : headers) {
-    if (key == name) return std::string(Trim(value));
+    if (key == name) return std::string(TrimSpace(value));
   }
   return "";
 }
@@ -40,7 +34,7 @@ std::string HeaderValue(const Pairs& headers, std::string_view name) {
 std::string CanonicalHeaders(const Pairs& headers) {
   Pairs service;
   for (const auto& [name, value] : headers) {
-    if (name.starts_with("x-ms-")) service.emplace_back(name, Trim(value));
+    if (name.starts_with("x-ms-")) service.emplace_back(name, TrimSpace(value));
   }
   std::stable_sort(service.begin(), service.end(),
                    [](const auto& a, const auto& b) { return AzureHeaderLess(a.first, b.first); });
@@ -113,12 +107,12 @@ std::string AzureSharedKeyAuthorization(const AzureRequest& request, std::string
 }
 
 Result<Pairs> ParseSas(std::string_view text) {
-  text = Trim(text);
+  text = TrimSpace(text);
   while (text.starts_with('?')) text.remove_prefix(1);
   Pairs pairs;
   while (!text.empty()) {
     const size_t end = std::min(text.find('&'), text.size());
-    const std::string_view pair = Trim(text.substr(0, end));
+    const std::string_view pair = TrimSpace(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (pair.empty()) continue;
     const size_t equals = pair.find('=');

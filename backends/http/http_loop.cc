@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
@@ -18,6 +17,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "base/trim.h"
 
 namespace lancefs {
 namespace {
@@ -33,12 +33,6 @@ std::map<std::string, HttpLoop*>& Loops() {                   // guarded by loop
 }
 
 long Milliseconds(std::chrono::milliseconds value) { return static_cast<long>(std::max<int64_t>(1, value.count())); }
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-  return text;
-}
 
 std::string FileText(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -286,7 +280,7 @@ void HttpTransfer::TakeHeader(std::string_view line) {
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  response_.headers.emplace_back(AsciiLower(line.substr(0, colon)), Trim(line.substr(colon + 1)));
+  response_.headers.emplace_back(AsciiLower(line.substr(0, colon)), Trim(line.substr(colon + 1), " \t\n\v\f\r"));
 }
 
 size_t HttpTransfer::OnBody(char* data, size_t size, size_t count, void* self) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "base/trim.h"
 #include "engine/sql/binder.h"
 #include "engine/sql/cast.h"
 #include "engine/sql/functions.h"
@@ -92,12 +93,6 @@ Result<ExpressionPtr> BindAst(std::string_view text, const arrow::Schema& schema
   }
   return ExpressionPtr(std::make_shared<BoundExpression>(std::move(node), sql::ToSql(*ast), ast->kind == AstKind::kOr,
                                                          binder.columns(), binder.paths(), binder.value_paths()));
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t' || text.front() == '\n')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\n')) text.remove_suffix(1);
-  return text;
 }
 
 std::vector<std::string> FieldNames(const arrow::Schema& schema) { return schema.field_names(); }
@@ -232,7 +227,7 @@ Result<AstPtr> PredicateAst(std::string_view column, std::string_view op, std::s
 
 Result<SelectItem> BindItem(std::string_view list, const arrow::Schema& schema, sql::ParsedItem item) {
   SelectItem out;
-  const std::string source(Trim(list.substr(item.pos, item.end - item.pos)));
+  const std::string source(Trim(list.substr(item.pos, item.end - item.pos), " \t\n"));
   // A column's very name wins, whatever it would mean as an expression.
   if (schema.GetFieldIndex(source) >= 0) item.expression = NameAst({source});
   const bool is_name = item.expression->kind == AstKind::kName;
