@@ -194,6 +194,12 @@ Result<ProgramResult> RunProgram(const std::vector<std::string>& words, std::chr
   return result;
 }
 
+Status ProgramFailed(const std::string& who, int exit_status, std::string_view said) {
+  said = TrimSpace(said);
+  return Status::Unauthenticated(who + " ended with status " + std::to_string(exit_status) +
+                                 (said.empty() ? "" : ": " + std::string(said)));
+}
+
 Result<AwsCredentials> CredentialsFromProcess(const std::string& command, std::chrono::milliseconds timeout,
                                               const OpContext& ctx) {
   Result<std::vector<std::string>> words = SplitCommand(command);
@@ -203,11 +209,7 @@ Result<AwsCredentials> CredentialsFromProcess(const std::string& command, std::c
   const std::string who = "credential_process '" + (*words)[0] + "'";
   if (ran.status().Is(StatusCode::kCancelled)) return ran.status();
   if (!ran.ok()) return Status::Unauthenticated("credential_process: " + ran.status().message());
-  if (ran->exit_status != 0) {
-    const std::string said(TrimSpace(ran->errors));
-    return Status::Unauthenticated(who + " ended with status " + std::to_string(ran->exit_status) +
-                                   (said.empty() ? "" : ": " + said));
-  }
+  if (ran->exit_status != 0) return ProgramFailed(who, ran->exit_status, ran->errors);
   const Result<FlatJson> json = ParseFlatJson(ran->output);
   if (!json.ok()) return Status::Unauthenticated(who + " printed no JSON object");
   const auto version = json->find("version");

@@ -28,6 +28,9 @@ struct ProgramResult {
 Result<ProgramResult> RunProgram(const std::vector<std::string>& words, std::chrono::milliseconds timeout, const OpContext& ctx,
                                  const std::vector<std::string>& variables = {});
 
+// kUnauthenticated: `who` ended with a status other than 0, and what it said (its stderr), if anything.
+Status ProgramFailed(const std::string& who, int exit_status, std::string_view said);
+
 // Errors: kUnauthenticated, kInvalidArgument.
 Result<AwsCredentials> CredentialsFromProcess(const std::string& command, std::chrono::milliseconds timeout,
                                               const OpContext& ctx);

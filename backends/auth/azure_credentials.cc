@@ -156,11 +156,7 @@ class CliSource : public TokenSource {
       return Status::Unauthenticated("the Azure CLI is not installed: there is no program '" + program_ + "'");
     }
     if (!ran.ok()) return Status::Unauthenticated("Azure CLI: " + ran.status().message());
-    if (ran->exit_status != 0) {
-      const std::string said(TrimSpace(ran->errors));
-      return Status::Unauthenticated("'az account get-access-token' ended with status " + std::to_string(ran->exit_status) +
-                                     (said.empty() ? "" : ": " + said));
-    }
+    if (ran->exit_status != 0) return ProgramFailed("'az account get-access-token'", ran->exit_status, ran->errors);
     Result<AccessToken> token = ParseAzureCliAnswer(ran->output);
     if (!token.ok()) return token.status().WithContext("'az account get-access-token'");
     return token;

@@ -182,8 +182,7 @@ class ProgramToken : public SubjectTokenSource {
     if (ran->exit_status != 0) {
       std::string said(TrimSpace(ran->errors));
       if (said.empty()) said = Extract(ran->output, "it", false).status().message();
-      return Status::Unauthenticated(who + " ended with status " + std::to_string(ran->exit_status) +
-                                     (said.empty() ? "" : ": " + said));
+      return ProgramFailed(who, ran->exit_status, said);
     }
     return Extract(ran->output, who, !settings_.output_file.empty());
   }
