@@ -2,7 +2,6 @@
 #include "backends/auth/aws_profile.h"
 
 #include <algorithm>
-#include <cctype>
 #include <vector>
 
 #include "base/ascii.h"
@@ -182,9 +181,7 @@ std::string SelectedAwsProfile(const AwsContext& context) {
 }
 
 std::string ConfiguredEndpoint(const AwsContext& context, const AwsProfiles& profiles, const std::string& service) {
-  std::string variable = "AWS_ENDPOINT_URL_" + service;
-  std::transform(variable.begin(), variable.end(), variable.begin(), [](unsigned char c) { return std::toupper(c); });
-  std::string url = context.Variable(variable);
+  std::string url = context.Variable("AWS_ENDPOINT_URL_" + AsciiUpper(service));
   if (url.empty()) url = context.Variable("AWS_ENDPOINT_URL");
   const std::string profile = SelectedAwsProfile(context);
   std::string dashed = service;  // the SDKs disagree on "sso_oidc"
