@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/sql/lexer.h"
 
-#include <algorithm>
 #include <array>
+
+#include "base/ascii.h"
 
 namespace lancefs::sql {
 namespace {
@@ -165,9 +166,7 @@ class Lexer {
     const size_t start = at_;
     while (at_ < sql_.size() && IsNamePart(Peek())) ++at_;
     token->text = std::string(sql_.substr(start, at_ - start));
-    token->upper = token->text;
-    std::transform(token->upper.begin(), token->upper.end(), token->upper.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    token->upper = AsciiUpper(token->text);
     return Status::OK();
   }
 
