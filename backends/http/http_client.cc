@@ -37,11 +37,12 @@ std::string UrlOrigin(std::string_view url) {
 }
 
 std::string HostOf(std::string_view url) {
-  std::string host = UrlOrigin(url);
+  const std::string origin = UrlOrigin(url);
+  std::string_view host = origin;
   const std::string_view port = host.starts_with("https://") ? ":443" : ":80";
-  if (host.ends_with(port)) host.resize(host.size() - port.size());
+  if (host.ends_with(port)) host.remove_suffix(port.size());
   const size_t scheme = host.find("://");
-  return scheme == std::string::npos ? host : host.substr(scheme + 3);
+  return std::string(scheme == std::string_view::npos ? host : host.substr(scheme + 3));
 }
 
 std::shared_ptr<HttpClient> HttpClient::Make(HttpConfig config) { return std::make_shared<HttpClient>(std::move(config)); }
