@@ -15,6 +15,7 @@
 #include "backends/auth/sigv4.h"
 #include "tests/backends/form.h"
 #include "tests/backends/loopback_server.h"
+#include "tests/backends/temporary_folder.h"
 
 namespace lancefs {
 namespace {
@@ -42,14 +43,10 @@ std::string StsXml(const std::string& action, const std::string& key, const std:
 class AwsAuth : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "lancefs-aws-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    home_ = name;
     std::filesystem::create_directories(home_ / ".aws/sso/cache");
     variables_["HOME"] = home_.string();
     variables_["AWS_EC2_METADATA_DISABLED"] = "true";
   }
-  void TearDown() override { std::filesystem::remove_all(home_); }
 
   void Write(const std::string& path, const std::string& text) const { std::ofstream(home_ / path) << text; }
   std::string Read(const std::string& path) const {
@@ -76,7 +73,8 @@ class AwsAuth : public ::testing::Test {
     return Profile("p").status();
   }
 
-  std::filesystem::path home_;
+  const TemporaryFolder folder_;
+  const std::filesystem::path home_ = folder_.path();
   std::map<std::string, std::string> variables_;
   bool imdsv1_fallback_ = false;
 };

@@ -16,6 +16,7 @@
 #include "base/dates.h"
 #include "tests/backends/form.h"
 #include "tests/backends/loopback_server.h"
+#include "tests/backends/temporary_folder.h"
 
 namespace lancefs {
 namespace {
@@ -110,15 +111,11 @@ TEST(AzureSharedKey, DatesAreInEnglish) {
 class AzureAuth : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "lancefs-azure-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    home_ = name;
     identity_.tenant_id = "tenant/1";
     identity_.client_id = "client 1";
     identity_.client_secret = "se+cr/et";
     identity_.http.allow_http = true;
   }
-  void TearDown() override { std::filesystem::remove_all(home_); }
 
   std::string Write(const std::string& name, const std::string& content, int mode = 0600) {
     const std::string path = home_ / name;
@@ -127,7 +124,8 @@ class AzureAuth : public testing::Test {
     return path;
   }
 
-  std::filesystem::path home_;
+  const TemporaryFolder folder_;
+  const std::filesystem::path home_ = folder_.path();
   AzureIdentity identity_;
 };
 

@@ -17,25 +17,13 @@
 #include "backends/memory_store.h"
 #include "backends/metered_store.h"
 #include "base/memory_budget.h"
+#include "tests/backends/temporary_folder.h"
 #include "tests/conformance/object_store_suite.h"
 
 namespace lancefs {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "lancefs-cache-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // One for the suite, whose objects are made anew for every case.
 const TemporaryFolder& SuiteFolder() {

@@ -9,25 +9,17 @@
 #include "backends/metered_store.h"
 #include "backends/registry.h"
 #include "backends/retry_store.h"
+#include "tests/backends/temporary_folder.h"
 #include "tests/conformance/object_store_suite.h"
 
 namespace lancefs {
 namespace {
 
+// Where the local stores write.
 std::string TemporaryRoot() {
-  static const std::string root = [] {
-    std::string name = (std::filesystem::temp_directory_path() / "lancefs-store-XXXXXX").string();
-    return std::string(::mkdtemp(name.data()));
-  }();
-  return root;
+  static const TemporaryFolder folder;
+  return folder.path();
 }
-
-// Removes what the local stores wrote, whatever the tests did.
-class RemoveTemporaryRoot : public testing::Environment {
- public:
-  void TearDown() override { std::filesystem::remove_all(TemporaryRoot()); }
-};
-const auto* const kEnvironment = testing::AddGlobalTestEnvironment(new RemoveTemporaryRoot);
 
 RetryPolicy FastRetries(int retries) {
   RetryPolicy policy;

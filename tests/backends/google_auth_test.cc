@@ -17,6 +17,7 @@
 #include "base/uri.h"
 #include "tests/backends/form.h"
 #include "tests/backends/loopback_server.h"
+#include "tests/backends/temporary_folder.h"
 
 namespace lancefs {
 namespace {
@@ -51,14 +52,10 @@ Answer TokenAnswer(const std::string& token, int life = 3600) {
 class GoogleAuth : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "lancefs-google-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    home_ = name;
     std::filesystem::create_directories(home_ / ".config/gcloud");
     options_.environment["HOME"] = home_.string();
     options_.environment["NO_GCE_CHECK"] = "true";
   }
-  void TearDown() override { std::filesystem::remove_all(home_); }
 
   std::string Write(const std::string& path, const std::string& text) const {
     std::ofstream(home_ / path) << text;
@@ -96,7 +93,8 @@ class GoogleAuth : public ::testing::Test {
             {"credential_source", {{"file", (home_ / "subject").string()}}}};
   }
 
-  std::filesystem::path home_;
+  const TemporaryFolder folder_;
+  const std::filesystem::path home_ = folder_.path();
   GoogleAuthOptions options_;
 };
 
