@@ -5,7 +5,7 @@
 // blocking request with retries that they send. AwsCredentialSource is one way to sign in.
 //
 // Thread safety: all calls, from any thread. Fetch blocks: it runs in the threads of the caching
-// provider (aws_cache.h), never in the HTTP loop's.
+// provider (credential_cache.h), never in the HTTP loop's.
 #pragma once
 
 #include <chrono>
