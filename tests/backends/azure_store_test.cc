@@ -79,55 +79,8 @@ TEST(AzureTls, SharedAccessSignature) {
 }
 
 TEST(AzureStore, CountsEveryRequest) {
-  const OpContext ctx;
   Metrics metrics;
-  const auto store = MakeStore(ServerOptions(), &metrics);
-  auto count = [&](const char* kind) { return metrics.counter(std::string("lancefs_store_") + kind + "_total").load(); };
-  ASSERT_TRUE(store->Put("count/a", Bytes::FromString(std::string(300000, 'x')), ctx).ok());
-  EXPECT_EQ(count("put_requests"), 1u);
-  ASSERT_TRUE(store->ReadRanges("count/a", {{0, 10}, {20, 10}, {200000, 10}}, ctx).ok());
-  EXPECT_EQ(count("get_requests"), 2u) << "near ranges are one request";
-  EXPECT_EQ(count("bytes_read"), 40u);
-  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
-  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
-  EXPECT_EQ(count("put_requests"), 3u) << "that it exists is an answer and no reason to try again";
-  auto writer = store->OpenWriter("count/d", ctx);
-  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string((16 << 20) + 1, 'y')), ctx).ok());
-  ASSERT_TRUE((*writer)->Finish(ctx).ok());
-  EXPECT_EQ(count("put_requests"), 6u) << "three blocks";
-  EXPECT_EQ(count("multipart_requests"), 1u) << "the block list";
-  EXPECT_EQ(count("retries"), 0u);
-}
-
-// 32 threads create the same blob: exactly one of them does. LANCEFS_FULL=1: 1,000 times.
-TEST(AzureStore, ConditionalCreatesHaveOneWinner) {
-  const int rounds = Env("LANCEFS_FULL") == "1" ? 1000 : 30;
-  constexpr int kThreads = 32;
-  const auto store = MakeStore(ServerOptions());
-  std::atomic<int> round{-1};
-  std::atomic<int> arrived{0};
-  std::atomic<int> created{0};
-  std::atomic<int> failed{0};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      for (int mine = 0; mine < rounds; ++mine) {
-        while (round.load() < mine) std::this_thread::yield();
-        const auto outcome =
-            store->PutIfAbsent("winner/" + std::to_string(mine), Bytes::FromString("writer " + std::to_string(t)), OpContext());
-        if (!outcome.ok()) ++failed;
-        if (outcome.ok() && *outcome == PutOutcome::kCreated) ++created;
-        ++arrived;
-      }
-    });
-  }
-  for (int i = 0; i < rounds; ++i) {
-    round = i;
-    while (arrived.load() < (i + 1) * kThreads) std::this_thread::sleep_for(std::chrono::microseconds(200));
-    EXPECT_EQ(created.load(), i + 1) << "round " << i;
-  }
-  for (auto& thread : threads) thread.join();
-  EXPECT_EQ(failed.load(), 0);
+  ExpectEveryRequestIsCounted(MakeStore(ServerOptions(), &metrics), &metrics, /*tail_requests=*/2, /*upload_requests=*/1);
 }
 
 TEST(AzureStore, WritersOfOneBlobDoNotMixTheirBlocks) {

@@ -82,24 +82,8 @@ TEST(GcsStore, ARevokedTokenIsReplacedDuringTheOperation) {
 }
 
 TEST(GcsStore, CountsEveryRequest) {
-  const OpContext ctx;
   Metrics metrics;
-  const auto store = MakeStore(ServerOptions(), {}, &metrics);
-  auto count = [&](const char* kind) { return metrics.counter(std::string("lancefs_store_") + kind + "_total").load(); };
-  ASSERT_TRUE(store->PutIfAbsent("count/a", Bytes::FromString(std::string(300000, 'x')), ctx).ok());
-  EXPECT_EQ(count("put_requests"), 1u) << "conditional creation is one PUT";
-  ASSERT_TRUE(store->ReadRanges("count/a", {{0, 10}, {20, 10}, {200000, 10}}, ctx).ok());
-  EXPECT_EQ(count("get_requests"), 2u);
-  ASSERT_TRUE(store->Head("count/a", ctx).ok());
-  EXPECT_EQ(count("head_requests"), 1u);
-  ASSERT_TRUE(store->List({"count/"}, ctx).ok());
-  EXPECT_EQ(count("list_requests"), 1u);
-  auto writer = store->OpenWriter("count/d", ctx);
-  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string((16 << 20) + 1, 'y')), ctx).ok());
-  ASSERT_TRUE((*writer)->Finish(ctx).ok());
-  EXPECT_EQ(count("put_requests"), 4u) << "three parts";
-  EXPECT_EQ(count("multipart_requests"), 2u) << "create and complete";
-  EXPECT_EQ(count("requests"), 10u);
+  ExpectEveryRequestIsCounted(MakeStore(ServerOptions(), {}, &metrics), &metrics, /*tail_requests=*/1, /*upload_requests=*/2);
 }
 
 // ---- Over HTTPS (with_gcs.py --tls) -------------------------------------------------------------

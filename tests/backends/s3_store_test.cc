@@ -53,37 +53,8 @@ TEST(S3Store, RequestVariantsAreAccepted) {
 }
 
 TEST(S3Store, CountsEveryRequest) {
-  const OpContext ctx;
   Metrics metrics;
-  const auto store = MakeStore(ServerOptions(), &metrics);
-  auto count = [&](const char* kind) { return metrics.counter(std::string("lancefs_store_") + kind + "_total").load(); };
-  ASSERT_TRUE(store->Put("count/a", Bytes::FromString(std::string(300000, 'x')), ctx).ok());
-  EXPECT_EQ(count("put_requests"), 1u);
-  EXPECT_EQ(count("bytes_written"), 300000u);
-  ASSERT_TRUE(store->ReadRanges("count/a", {{0, 10}, {20, 10}, {200000, 10}}, ctx).ok());
-  EXPECT_EQ(count("get_requests"), 2u) << "near ranges are one request";
-  EXPECT_EQ(count("bytes_read"), 40u);
-  ASSERT_TRUE(store->ReadTail("count/a", 100, ctx).ok());
-  ASSERT_TRUE(store->ReadAll("count/a", ctx).ok());
-  EXPECT_EQ(count("get_requests"), 4u);
-  ASSERT_TRUE(store->Head("count/a", ctx).ok());
-  EXPECT_EQ(count("head_requests"), 1u);
-  ASSERT_TRUE(store->List({"count/"}, ctx).ok());
-  EXPECT_EQ(count("list_requests"), 1u);
-  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
-  EXPECT_EQ(count("put_requests"), 2u);
-  auto writer = store->OpenWriter("count/c", ctx);
-  ASSERT_TRUE(writer.ok());
-  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string(8 << 20, 'y')), ctx).ok());
-  ASSERT_TRUE((*writer)->Finish(ctx).ok());
-  EXPECT_EQ(count("put_requests"), 3u) << "what fits into a part is one PUT";
-  EXPECT_EQ(count("multipart_requests"), 0u);
-  writer = store->OpenWriter("count/d", ctx);
-  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string((16 << 20) + 1, 'y')), ctx).ok());
-  ASSERT_TRUE((*writer)->Finish(ctx).ok());
-  EXPECT_EQ(count("put_requests"), 6u) << "three parts";
-  EXPECT_EQ(count("multipart_requests"), 2u) << "create and complete";
-  EXPECT_EQ(count("retries"), 0u);
+  ExpectEveryRequestIsCounted(MakeStore(ServerOptions(), &metrics), &metrics, /*tail_requests=*/1, /*upload_requests=*/2);
 }
 
 TEST(S3Store, SaysWhatWentWrong) {

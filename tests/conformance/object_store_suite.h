@@ -329,7 +329,7 @@ TEST_P(ObjectStoreSuite, PutIfAbsentKeepsTheFirst) {
 TEST_P(ObjectStoreSuite, PutIfAbsentHasOneWinner) {
   constexpr int kThreads = 32;
   const char* full = std::getenv("LANCEFS_FULL");
-  const int rounds = full != nullptr && std::string(full) == "1" ? 1000 : 3;
+  const int rounds = full != nullptr && std::string(full) == "1" ? 1000 : 30;
   for (int round = 0; round < rounds; ++round) {
     const std::string name = "race/" + std::to_string(round);
     std::atomic<int> created{0};

@@ -12,6 +12,7 @@
 
 #include "backends/object_store.h"
 #include "backends/registry.h"
+#include "base/metrics.h"
 
 namespace lancefs {
 
@@ -64,6 +65,46 @@ inline void ExpectStoreWorks(const std::shared_ptr<ObjectStore>& store, const st
   constexpr int64_t kSecond = 1'000'000'000;
   EXPECT_EQ((*head)->last_modified_ns / kSecond, (*list).objects[2].last_modified_ns / kSecond);
   EXPECT_TRUE(store->Delete(dir + "once", ctx).ok());
+}
+
+// Every request is counted, and none is sent without need. A store may take more than one for a tail (`tail_requests`), and takes
+// `upload_requests` besides the parts of an upload.
+inline void ExpectEveryRequestIsCounted(const std::shared_ptr<ObjectStore>& store, Metrics* metrics, uint64_t tail_requests,
+                                        uint64_t upload_requests) {
+  const OpContext ctx;
+  auto count = [&](const char* kind) { return metrics->counter(std::string("lancefs_store_") + kind + "_total").load(); };
+  ASSERT_TRUE(store->Put("count/a", Bytes::FromString(std::string(300000, 'x')), ctx).ok());
+  EXPECT_EQ(count("put_requests"), 1u);
+  EXPECT_EQ(count("bytes_written"), 300000u);
+  ASSERT_TRUE(store->ReadRanges("count/a", {{0, 10}, {20, 10}, {200000, 10}}, ctx).ok());
+  EXPECT_EQ(count("get_requests"), 2u) << "near ranges are one request";
+  EXPECT_EQ(count("bytes_read"), 40u);
+  ASSERT_TRUE(store->ReadTail("count/a", 100, ctx).ok());
+  EXPECT_EQ(count("get_requests"), 2u + tail_requests);
+  ASSERT_TRUE(store->ReadAll("count/a", ctx).ok());
+  EXPECT_EQ(count("get_requests"), 3u + tail_requests);
+  ASSERT_TRUE(store->Head("count/a", ctx).ok());
+  EXPECT_EQ(count("head_requests"), 1u);
+  ASSERT_TRUE(store->List({"count/"}, ctx).ok());
+  EXPECT_EQ(count("list_requests"), 1u);
+  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
+  EXPECT_EQ(count("put_requests"), 2u);
+  ASSERT_TRUE(store->PutIfAbsent("count/b", Bytes::FromString("x"), ctx).ok());
+  EXPECT_EQ(count("put_requests"), 3u) << "that it exists is an answer and no reason to try again";
+  auto writer = store->OpenWriter("count/c", ctx);
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string(8 << 20, 'y')), ctx).ok());
+  ASSERT_TRUE((*writer)->Finish(ctx).ok());
+  EXPECT_EQ(count("put_requests"), 4u) << "what fits into a part is one PUT";
+  EXPECT_EQ(count("multipart_requests"), 0u);
+  writer = store->OpenWriter("count/d", ctx);
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE((*writer)->Write(Bytes::FromString(std::string((16 << 20) + 1, 'y')), ctx).ok());
+  ASSERT_TRUE((*writer)->Finish(ctx).ok());
+  EXPECT_EQ(count("put_requests"), 7u) << "three parts";
+  EXPECT_EQ(count("multipart_requests"), upload_requests);
+  EXPECT_EQ(count("requests"), 3u + tail_requests + 2u + 7u + upload_requests);
+  EXPECT_EQ(count("retries"), 0u);
 }
 
 }  // namespace lancefs
