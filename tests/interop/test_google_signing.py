@@ -5,10 +5,8 @@ import json
 import random
 import subprocess
 
-import pytest
 from google.auth import crypt, jwt
-
-COUNT = 1000
+from signing import COUNT, ask_probe
 
 
 def decode(part):
@@ -21,18 +19,13 @@ def private_key(bits):
 
 
 def test_random_tokens_are_signed_as_google_auth_signs_them(build_dir):
-    probe = build_dir / "tests" / "backends" / "token_probe"
-    if not probe.exists():
-        pytest.fail(f"{probe} is not built")
     rng = random.Random(20261121)
     characters = "abcXYZ019-_.@+/\\\"<>\u00e4\u4e2d\U0001f600 "
     keys = [private_key(2048), private_key(3072)]
     requests = [{"private_key": rng.choice(keys), "private_key_id": "".join(rng.choice(characters) for _ in range(rng.randint(1, 40))),
                  "client_email": "".join(rng.choice(characters) for _ in range(rng.randint(1, 60))), "now": rng.randrange(2**33)}
                 for _ in range(COUNT)]
-    done = subprocess.run([probe], input="".join(json.dumps(r) + "\n" for r in requests), stdout=subprocess.PIPE, check=True, text=True)
-    tokens = done.stdout.splitlines()
-    assert len(tokens) == COUNT
+    tokens = ask_probe(build_dir, "token_probe", requests)
     signers = {key: crypt.RSASigner.from_string(key) for key in keys}
     for request, token in zip(requests, tokens):
         header, claims, signature = token.split(".")
