@@ -299,6 +299,15 @@ Status ParseRate(const OptionReader& reader, const char* key, double low, double
   return Status::OK();
 }
 
+// Never from the environment, where such names may mean anything.
+Result<std::optional<uint64_t>> OptionalCount(const OptionReader& reader, const char* key) {
+  static const auto* nothing = new Environment;
+  const std::optional<std::string> value = reader.WithEnvironment(*nothing).GetLance(key);
+  if (!value) return std::optional<uint64_t>();
+  LANCEFS_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(key, *value));
+  return std::optional<uint64_t>(count);
+}
+
 Result<AimdOptions> ParseAimdOptions(const OptionReader& reader) {
   constexpr double kTiny = 0.001;
   constexpr double kHuge = 1e9;
@@ -366,6 +375,8 @@ Result<ClientOptions> ParseClientOptions(const OptionReader& reader) {
   fields.Take("client_retry_timeout", &retry_seconds, ParseCount);
   options.retry.total = std::chrono::seconds(std::min<uint64_t>(retry_seconds, 1000000));
   LANCEFS_RETURN_NOT_OK(fields.status());
+  LANCEFS_ASSIGN_OR_RETURN(options.download_retries, OptionalCount(reader, "download_retry_count"));
+  LANCEFS_ASSIGN_OR_RETURN(options.block_size, OptionalCount(reader, "block_size"));
   LANCEFS_ASSIGN_OR_RETURN(options.aimd, ParseAimdOptions(reader));
   TakeCertificates(reader, &http);
   SetTestHosts(reader, &http);

@@ -62,7 +62,9 @@ struct ClientOptions {
   HttpConfig http;
   std::chrono::milliseconds hedge_delay{2000};  // a read that stalls for so long is sent a second time; 0 = never
   RetryPolicy retry;
+  std::optional<uint64_t> download_retries;  // of a read whose body broke off; unset: as many as `retry` has
   AimdOptions aimd;
+  std::optional<uint64_t> block_size;  // StoreTraits::coalesce_gap and tail_guess (bytes)
   std::string default_content_type;
   HttpHeaders default_headers;  // lower-case names
 };

@@ -122,6 +122,11 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
     return false;
   }
 
+  bool IsLastDownload() {
+    const std::optional<uint64_t>& most = client_->client_options_.download_retries;
+    return request_.method == HttpMethod::kGet && most && broken_bodies_++ >= *most;
+  }
+
   void OnFailure(const HttpResponse& http) {
     const std::string text = What() + ": " + http.failure_text;
     switch (http.failure) {
@@ -133,10 +138,11 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
         return;
       default: break;
     }
-    if (http.status >= 200 && http.status < 300 && broken_etag_.empty()) broken_etag_ = http.header("etag");
+    const bool broke_off = http.status >= 200 && http.status < 300;
+    if (broke_off && broken_etag_.empty()) broken_etag_ = http.header("etag");
     lost_answer_ = true;
     if (!request_.idempotent) return promise_.Set(Status::UnknownOutcome(text + " (the answer was lost)"));
-    if (!Retry()) promise_.Set(Status::Unavailable(text));
+    if ((broke_off && IsLastDownload()) || !Retry()) promise_.Set(Status::Unavailable(text));
   }
 
   const std::shared_ptr<CloudClient> client_;
@@ -146,6 +152,7 @@ class CloudCall : public std::enable_shared_from_this<CloudCall> {
   Promise<CloudResponse> promise_;
   CloudClient::CallState state_;
   std::string broken_etag_;
+  uint64_t broken_bodies_ = 0;
   bool ambiguous_ = false;
   bool lost_answer_ = false;
 };

@@ -167,6 +167,14 @@ class RangeRead {
   Promise<std::vector<Bytes>> promise_;
 };
 
+StoreTraits WithBlockSize(StoreTraits traits, const ClientOptions& options) {
+  if (!options.block_size) return traits;
+  constexpr uint64_t kLeastTail = 4096;
+  traits.coalesce_gap = std::min(*options.block_size, traits.max_request);
+  traits.tail_guess = std::max(traits.coalesce_gap, kLeastTail);
+  return traits;
+}
+
 }  // namespace
 
 Status SetListedSize(std::string_view text, ObjectMeta* meta) {
@@ -175,7 +183,7 @@ Status SetListedSize(std::string_view text, ObjectMeta* meta) {
 }
 
 CloudStore::CloudStore(std::shared_ptr<CloudClient> client, StoreTraits traits)
-    : client_(std::move(client)), traits_(traits), name_(StoreName(*client_)) {}
+    : client_(std::move(client)), traits_(WithBlockSize(traits, client_->client_options())), name_(StoreName(*client_)) {}
 
 CloudRequest CloudStore::PutRequest(const std::string& path, Bytes bytes) const {
   CloudRequest request{RequestKind::kPut, HttpMethod::kPut, path};

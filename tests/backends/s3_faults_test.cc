@@ -105,6 +105,47 @@ TEST(S3Faults, BrokenBodiesAreReadAgain) {
   EXPECT_EQ(f.server.requests(), 3);
 }
 
+TEST(S3Faults, BrokenBodiesAreReadAgainSoOften) {
+  const auto broken_twice = [](const Request& request, int number) {
+    Answer answer = Serve(request);
+    if (number <= 2) answer.send_only = 3;
+    return answer;
+  };
+  Fixture enough(broken_twice, {{"download_retry_count", "2"}});
+  EXPECT_TRUE(enough.store->ReadRanges("k", {{2, 10}}, enough.ctx).ok());
+  EXPECT_EQ(enough.server.requests(), 3);
+  Fixture once(broken_twice, {{"download_retry_count", "1"}});
+  EXPECT_EQ(once.store->ReadRanges("k", {{2, 10}}, once.ctx).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(once.server.requests(), 2);
+  // Answers that did not begin are another matter.
+  Fixture busy([](const Request& request, int number) { return number <= 2 ? Failure(503, "SlowDown") : Serve(request); },
+               {{"download_retry_count", "0"}});
+  EXPECT_TRUE(busy.store->ReadRanges("k", {{2, 10}}, busy.ctx).ok());
+}
+
+TEST(S3Faults, BlockSizeJoinsReads) {
+  const auto requests = [](const StorageOptions& options) {
+    Fixture f([](const Request& request, int) { return Serve(request); }, options);
+    const auto read = f.store->ReadRanges("k", {{0, 2}, {5, 2}, {15, 2}}, f.ctx);
+    EXPECT_TRUE(read.ok() && (*read)[2].view() == kObject.substr(15, 2)) << read.status().ToString();
+    return f.server.requests();
+  };
+  EXPECT_EQ(requests({}), 1);
+  EXPECT_EQ(requests({{"block_size", "4"}}), 2);
+  EXPECT_EQ(requests({{"Block_Size", "0"}}), 3);
+  std::string range;
+  Fixture f(
+      [&](const Request& request, int) {
+        range = request.headers.at("range");
+        return Serve(request);
+      },
+      {{"block_size", "200000"}});
+  EXPECT_EQ(f.store->traits().tail_guess, 200000u);
+  EXPECT_TRUE(f.store->ReadTail("k", f.store->traits().tail_guess, f.ctx).ok());
+  EXPECT_EQ(range, "bytes=-200000");
+  EXPECT_FALSE(ParseS3Options("bkt", {{"block_size", "64KiB"}}, {}).ok());
+}
+
 TEST(S3Faults, AnObjectThatChangesUnderARetryIsAnError) {
   Fixture f([](const Request& request, int number) {
     Answer answer = Serve(request, number == 1 ? "\"e1\"" : "\"e2\"");

@@ -151,9 +151,7 @@ TEST(S3RequestOptions, AcceptedOnes) {
                                    {"disable_bulk_delete", "true"},
                                    {"aws_copy_if_not_exists", "multipart"},
                                    {"aws_bucket", "other"},
-                                   {"bucket_name", "another"},
-                                   {"block_size", "4096"},
-                                   {"download_retry_count", "1"}});
+                                   {"bucket_name", "another"}});
   EXPECT_EQ(request.target, plain.target);
   EXPECT_EQ(request.headers.size(), plain.headers.size());
 }
