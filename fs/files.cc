@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "engine/scan/scanner.h"
+#include "fs/result_size.h"
 #include "fs/row_producer.h"
 #include "fs/text.h"
 
@@ -175,11 +177,14 @@ class CountProducer : public ResultProducer {
   const ScanOptions options_;
 };
 
-uint64_t Estimate(const RowsFile::Source& source) {
+ResultShape ShapeOf(const RowsFile::Source& source) {
   const BoundQuery& query = *source.query;
-  if (source.content == RowsFile::Content::kCount) return kUnknownSize;
   const uint64_t rows = source.content == RowsFile::Content::kHead ? std::min(kHeadRows, query.max_rows) : query.max_rows;
-  return EstimateResultBytes(*source.dataset, *query.schema, rows, source.format);
+  return {query.scan, *query.schema, rows, source.format};
+}
+
+uint64_t Estimate(const RowsFile::Source& source) {
+  return source.content == RowsFile::Content::kCount ? kUnknownSize : EstimateResultBytes(*source.dataset, ShapeOf(source));
 }
 
 }  // namespace
@@ -262,7 +267,7 @@ FileAttr RowsFile::Attr(const Scope&) {
     return attr;
   }
   // The estimate holds even if the result has outgrown it; no blocks, so that du does not count it.
-  attr.size = std::max(estimate_, (mount_->results().GrownSize(key()) * 2 + 4095) / 4096 * 4096);
+  attr.size = std::max(estimate_.load(), (mount_->results().GrownSize(key()) * 2 + 4095) / 4096 * 4096);
   return attr;
 }
 
@@ -299,7 +304,24 @@ std::optional<std::chrono::milliseconds> RowsFile::Budget() const {
 Result<std::unique_ptr<OpenFile>> RowsFile::Open(const Scope& scope) {
   if (!scope.may_wait) return Status::Unavailable("the query has to run");
   LANCEFS_ASSIGN_OR_RETURN(auto reader, mount_->results().Open(Spec(), Budget(), scope.ctx));
+  if (!reader->exact()) Sharpen(scope.ctx);
   return std::unique_ptr<OpenFile>(new RowsOpenFile(std::move(reader)));
+}
+
+// Who opened a result that is streamed may take the size that fstat tells for what to allocate.
+void RowsFile::Sharpen(const OpContext& ctx) {
+  std::lock_guard lock(sharpening_);  // whoever comes second needs the answer, too
+  if (sharpened_) return;
+  // The first rows of a large table shall cost little; who ran the query for a while has opened many files.
+  const uint64_t most_files = Budget() == std::chrono::milliseconds(0) ? 8 : 64;
+  const Result<std::optional<uint64_t>> bytes = MeasureResultBytes(source_.dataset, ShapeOf(source_), most_files, ctx);
+  sharpened_ = bytes.ok() || !bytes.status().Is(StatusCode::kCancelled);
+  if (bytes.ok()) {
+    if (*bytes) estimate_ = **bytes;
+    return;
+  }
+  // Whatever it is, reading will tell.
+  Log(LogLevel::kDebug, "no better estimate of a size", {{"path", path()}, {"error", bytes.status().ToString()}});
 }
 
 std::vector<std::string> RowsFile::ListXattr() {

@@ -11,6 +11,7 @@
 // Thread safety: as Node.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -89,10 +90,13 @@ class RowsFile : public Node {
  private:
   ResultSpec Spec() const;
   std::optional<std::chrono::milliseconds> Budget() const;
+  void Sharpen(const OpContext& ctx);
 
   const std::shared_ptr<Mount> mount_;
   const Source source_;
-  const uint64_t estimate_;
+  std::atomic<uint64_t> estimate_;  // not less than the size that is not known yet
+  std::mutex sharpening_;
+  bool sharpened_ = false;  // guarded by sharpening_
 };
 
 class RawFile : public Node {

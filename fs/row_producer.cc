@@ -108,64 +108,12 @@ class RowProducer : public ResultProducer {
   CancelToken pending_cancel_;
 };
 
-// Whether text of this type has no bound by the type alone.
-bool HasVariableData(const arrow::DataType& type) {
-  if (arrow::is_base_binary_like(type.id()) || arrow::is_binary_view_like(type.id()) || arrow::is_var_length_list_like(type.id()))
-    return true;
-  if (type.id() == arrow::Type::DICTIONARY) {
-    return HasVariableData(*static_cast<const arrow::DictionaryType&>(type).value_type());
-  }
-  return std::any_of(type.fields().begin(), type.fields().end(),
-                     [](const auto& field) { return HasVariableData(*field->type()); });
-}
-
-// Blobs of the newer kind, which may stand in objects that no size in the manifest counts.
-bool HasDistantBlobs(const Field& field) {
-  return (field.IsBlob() && field.type->id() == arrow::Type::STRUCT) ||
-         std::any_of(field.children.begin(), field.children.end(), HasDistantBlobs);
-}
-
-bool ShowsBlobs(const arrow::Field& field) {
-  if (field.metadata() != nullptr && field.metadata()->Contains("lance-encoding:blob")) return true;
-  return std::any_of(field.type()->fields().begin(), field.type()->fields().end(),
-                     [](const auto& child) { return ShowsBlobs(*child); });
-}
-
-bool ShowsDistantBlobs(const Dataset& dataset, const arrow::Schema& shown) {
-  const std::vector<Field>& fields = dataset.schema().fields;
-  return std::any_of(fields.begin(), fields.end(), HasDistantBlobs) &&
-         std::any_of(shown.fields().begin(), shown.fields().end(), [](const auto& field) { return ShowsBlobs(*field); });
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ResultProducer>> MakeRowProducer(std::shared_ptr<const Dataset> dataset, const ScanOptions& options,
                                                         RowFormat format) {
   LANCEFS_ASSIGN_OR_RETURN(auto stream, Scan(std::move(dataset), options));
   return std::unique_ptr<ResultProducer>(new RowProducer(format, std::move(stream)));
-}
-
-uint64_t EstimateResultBytes(const Dataset& dataset, const arrow::Schema& schema, uint64_t rows, RowFormat format) {
-  uint64_t variable = 0;
-  uint64_t header = 4096;
-  for (const auto& field : schema.fields()) {
-    variable += HasVariableData(*field->type()) ? 1 : 0;
-    header += field->name().size() * 8 + 256;
-  }
-  unsigned __int128 bytes = static_cast<unsigned __int128>(rows) * EstimateRowBytes(format, schema);
-  if (variable > 0 && rows > 0) {
-    // Stored strings and lists are often compressed to a fraction of what Arrow holds; short ones even to nothing.
-    constexpr uint64_t kCompression = 16, kShortValue = 64;
-    const uint64_t growth = TextPerDataByte(format, schema);
-    bytes += static_cast<unsigned __int128>(dataset.data_bytes()) * growth * kCompression;
-    bytes += static_cast<unsigned __int128>(rows) * variable * growth * kShortValue;
-  }
-  // More than anybody has, since an estimate must not be too small.
-  constexpr uint64_t kDistantBytes = 1ULL << 46;
-  if (rows > 0 && ShowsDistantBlobs(dataset, schema)) bytes += kDistantBytes;
-  bytes += header;
-  constexpr uint64_t kMost = (1ULL << 62);
-  return bytes >= kMost ? kMost : (static_cast<uint64_t>(bytes) + 4095) / 4096 * 4096;
 }
 
 }  // namespace lancefs

@@ -16,8 +16,4 @@ namespace lancefs {
 Result<std::unique_ptr<ResultProducer>> MakeRowProducer(std::shared_ptr<const Dataset> dataset, const ScanOptions& options,
                                                         RowFormat format);
 
-// A size that the text of at most `rows` rows of `dataset` with the schema `schema` does not
-// exceed, a multiple of 4,096 (RULES 15). From the types and the manifest alone.
-uint64_t EstimateResultBytes(const Dataset& dataset, const arrow::Schema& schema, uint64_t rows, RowFormat format);
-
 }  // namespace lancefs

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/format/structural/fsst.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -48,6 +49,24 @@ Result<uint64_t> FsstTable::Measure(std::span<const uint8_t> in) const {
     }
   }
   return length;
+}
+
+uint64_t FsstTable::MostOfCode(const std::array<uint8_t, 256>& weights) const {
+  const uint64_t heaviest = *std::max_element(weights.begin(), weights.end());
+  if (!compressed_) return heaviest;
+  uint64_t most = (heaviest + 1) / 2;  // an escape and a literal byte
+  for (size_t code = 0; code < kEscape; ++code) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < lengths_[code]; ++i) sum += weights[symbols_[code] >> (8 * i) & 0xff];
+    most = std::max(most, sum);
+  }
+  return most;
+}
+
+uint64_t FsstTable::MostOfCode() const {
+  std::array<uint8_t, 256> ones;
+  ones.fill(1);
+  return MostOfCode(ones);
 }
 
 uint8_t* FsstTable::Decode(std::span<const uint8_t> in, uint8_t* out) const {

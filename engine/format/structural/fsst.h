@@ -26,6 +26,9 @@ class FsstTable {
   static constexpr size_t MaxDecoded(size_t size) { return size * 8 + 8; }
   // How many bytes the string decodes to. Errors: kCorruption for codes without a symbol and a cut escape.
   Result<uint64_t> Measure(std::span<const uint8_t> in) const;
+  // The most that one stored byte decodes to, where byte b counts as `weights[b]`, or as 1.
+  uint64_t MostOfCode(const std::array<uint8_t, 256>& weights) const;
+  uint64_t MostOfCode() const;
   // Decodes one string to `out`, which has MaxDecoded(in.size()) bytes, or 8 more than Measure says. Returns the end of the
   // output, or null when the bytes are no valid code.
   uint8_t* Decode(std::span<const uint8_t> in, uint8_t* out) const;
