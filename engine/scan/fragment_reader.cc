@@ -116,10 +116,13 @@ Result<std::shared_ptr<arrow::Array>> MergeParts(const Field& want, const std::v
   return std::static_pointer_cast<arrow::Array>(merged);
 }
 
-uint64_t TypeBytes(const arrow::DataType& type) {
+// Arrow bytes of one value of which `stored` bytes stand in the file.
+uint64_t GuessValueBytes(const arrow::DataType& type, uint64_t stored) {
   constexpr uint64_t kGuess = 8;  // of what has no fixed width
   const uint64_t fixed = FixedValueBytes(type);
-  return fixed == 0 ? kGuess : fixed;
+  const bool known = arrow::is_primitive(type.id()) || arrow::is_decimal(type.id());
+  // Stored bytes are compressed, or are more than the values: ends of strings.
+  return known && fixed > 0 ? fixed : std::max(stored * 2, fixed == 0 ? kGuess : fixed);
 }
 
 // A file whose columns we cannot find must be refused: its fields would read as missing, that is as nulls.
@@ -489,8 +492,7 @@ uint64_t FragmentReader::EstimateRowBytes(const std::vector<Field>& fields) cons
         if (info != file.infos.end() && physical_rows_ > 0) stored += info->second->data_bytes / physical_rows_;
       }
     }
-    // Stored bytes are compressed; the type's width is what fixed-width values really take.
-    const uint64_t mine = std::max(stored * 2, TypeBytes(*field.type));
+    const uint64_t mine = GuessValueBytes(*field.type, stored);
     total = mine > UINT64_MAX - total ? UINT64_MAX : total + mine;
   }
   return std::max<uint64_t>(1, total);

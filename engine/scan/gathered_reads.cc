@@ -2,7 +2,7 @@
 #include "engine/scan/gathered_reads.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cstring>
 
 namespace lancefs {
 namespace {
@@ -11,14 +11,15 @@ constexpr uint64_t kGap = 1 << 20;
 // What stands between the values of pages that are neighbours, at most: tables of chunks, small dictionaries. It was read before.
 constexpr uint64_t kBetween = 4 * 1024;
 
+// With little memory for what is read in vain, more requests at once are better than many one after the other.
+constexpr size_t kMostWaves = 16;
+
 }  // namespace
 
 void GatheredReads::Add(const ColumnInfo& column) {
   for (const PageInfo& page : column.pages) {
-    // The largest has the values; the others tell where they are, and are read on the way to them.
-    const auto values = std::max_element(page.buffers.begin(), page.buffers.end(),
-                                         [](const ByteRange& a, const ByteRange& b) { return a.length < b.length; });
-    if (values != page.buffers.end() && values->length > 0) values_.push_back({*values, 0});
+    const ByteRange values = ValuesOf(page, file_->version());
+    if (values.length > 0) values_.push_back({values, 0});
   }
 }
 
@@ -37,60 +38,85 @@ std::optional<size_t> GatheredReads::RegionOf(const ByteRange& range) const {
   return std::prev(next)->region;
 }
 
-Future<std::vector<Bytes>> GatheredReads::ReadRangesAsync(std::vector<ByteRange> ranges, uint64_t /*piece*/,
-                                                          const OpContext& ctx) {
+// Some of the wanted ranges, and what is read for them together.
+struct GatheredReads::Wave {
+  struct Place {
+    size_t index = 0;   // in the wanted ranges
+    size_t merged = 0;  // in merged
+  };
+  std::vector<Place> places;
+  std::vector<ByteRange> merged;
+  uint64_t wasted = 0;
+};
+
+std::vector<GatheredReads::Wave> GatheredReads::Plan(const std::vector<ByteRange>& ranges) const {
   std::vector<size_t> order;
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (ranges[i].length > 0) order.push_back(i);
   }
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return ranges[a].offset < ranges[b].offset; });
-  // Which neighbours are worth joining; the nearest first, as far as the memory goes.
-  std::vector<std::pair<uint64_t, size_t>> gaps;  // bytes, place in `order` of the range behind
-  for (size_t i = 1; i < order.size(); ++i) {
-    const ByteRange& before = ranges[order[i - 1]];
-    const ByteRange& behind = ranges[order[i]];
-    const uint64_t gap = behind.offset > before.end() ? behind.offset - before.end() : 0;
-    const std::optional<size_t> region = RegionOf(behind);
-    if (gap <= kGap && region && RegionOf(before) == region) gaps.emplace_back(gap, i);
-  }
-  std::sort(gaps.begin(), gaps.end());
-  std::vector<bool> joined(order.size(), false);
-  uint64_t wasted = 0;
-  for (const auto& [gap, place] : gaps) {
-    wasted += gap;
-    if (wasted > memory_) break;
-    joined[place] = true;
-  }
-  struct Place {
-    size_t merged = 0;
-    uint64_t offset = 0;
-  };
-  std::vector<Place> places(ranges.size());
-  std::vector<ByteRange> merged;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const ByteRange& range = ranges[order[i]];
-    if (joined[i]) {
-      merged.back().length = std::max(merged.back().end(), range.end()) - merged.back().offset;
-    } else {
-      merged.push_back(range);
+  std::vector<Wave> waves(1);
+  std::optional<size_t> region_before;
+  for (const size_t index : order) {
+    const ByteRange& range = ranges[index];
+    const std::optional<size_t> region = RegionOf(range);
+    Wave* wave = &waves.back();
+    bool join = false;
+    if (!wave->merged.empty() && region && region == region_before) {
+      const uint64_t end = wave->merged.back().end();
+      const uint64_t gap = range.offset > end ? range.offset - end : 0;
+      join = gap <= std::min(kGap, memory_) && (gap <= memory_ - wave->wasted || waves.size() < kMostWaves);
+      if (join && gap > memory_ - wave->wasted) {
+        wave = &waves.emplace_back();
+        join = false;
+      }
+      if (join) wave->wasted += gap;
     }
-    places[order[i]] = {merged.size() - 1, range.offset - merged.back().offset};
+    if (join) {
+      ByteRange& last = wave->merged.back();
+      last.length = std::max(last.end(), range.end()) - last.offset;
+    } else {
+      wave->merged.push_back(range);
+    }
+    wave->places.push_back({index, wave->merged.size() - 1});
+    region_before = region;
   }
-  if (merged.size() == order.size()) return file_->ReadRangesAsync(std::move(ranges), ctx);
-  Promise<std::vector<Bytes>> promise;
-  file_->ReadRangesAsync(std::move(merged), ctx)
-      .OnDone([promise, places = std::move(places), ranges = std::move(ranges)](const Result<std::vector<Bytes>>& result) {
-        if (!result.ok()) {
-          promise.Set(result.status());
-          return;
-        }
-        std::vector<Bytes> answers(ranges.size());
-        for (size_t i = 0; i < ranges.size(); ++i) {
-          if (ranges[i].length > 0) answers[i] = (*result)[places[i].merged].Slice(places[i].offset, ranges[i].length);
-        }
-        promise.Set(std::move(answers));
-      });
-  return promise.future();
+  return waves;
+}
+
+// What was read in vain goes with `read`, before the next wave comes.
+void GatheredReads::CutOut(const Wave& wave, const std::vector<Bytes>& read, const std::vector<ByteRange>& ranges,
+                           std::vector<Bytes>* answers) {
+  auto joined = [&](const Wave::Place& place) { return wave.merged[place.merged].length > ranges[place.index].length; };
+  uint64_t wanted = 0;
+  for (const Wave::Place& place : wave.places) wanted += joined(place) ? ranges[place.index].length : 0;
+  uint8_t* to = nullptr;
+  const Bytes kept = Bytes::Allocate(wanted, &to);
+  uint64_t position = 0;
+  for (const Wave::Place& place : wave.places) {
+    const ByteRange& range = ranges[place.index];
+    if (!joined(place)) {
+      (*answers)[place.index] = read[place.merged];
+      continue;
+    }
+    const uint64_t offset = range.offset - wave.merged[place.merged].offset;
+    std::memcpy(to + position, read[place.merged].data() + offset, range.length);
+    (*answers)[place.index] = kept.Slice(position, range.length);
+    position += range.length;
+  }
+}
+
+Future<std::vector<Bytes>> GatheredReads::ReadRangesAsync(std::vector<ByteRange> ranges, uint64_t /*piece*/,
+                                                          const OpContext& ctx) {
+  const std::vector<Wave> waves = Plan(ranges);
+  if (waves.size() == 1 && waves[0].wasted == 0) return file_->ReadRangesAsync(std::move(ranges), ctx);
+  std::vector<Bytes> answers(ranges.size());
+  for (const Wave& wave : waves) {
+    const Result<std::vector<Bytes>> read = file_->ReadRangesAsync(wave.merged, ctx).Get(ctx);
+    if (!read.ok()) return Future<std::vector<Bytes>>::Ready(read.status());
+    CutOut(wave, *read, ranges, &answers);
+  }
+  return Future<std::vector<Bytes>>::Ready(std::move(answers));
 }
 
 }  // namespace lancefs

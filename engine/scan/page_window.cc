@@ -34,6 +34,8 @@ bool LiesIn(const ByteRange& inner, const ByteRange& outer) { return inner.offse
 void PageWindow::Add(const ColumnInfo& column, const RowSelection& rows, uint64_t file_rows) {
   const bool all = rows.size() == 1 && rows[0].start == 0 && rows[0].end == file_rows;
   const bool same_rows = column.num_rows == file_rows;
+  // Of 2.0 no buffer is left out, and what is small is not kept from one piece to the next.
+  const bool reads_all_buffers = file_->version() == FileVersion::kV2_0;
   for (const PageInfo& page : column.pages) {
     uint64_t bytes = 0;
     for (const ByteRange& buffer : page.buffers) bytes += buffer.length;
@@ -43,9 +45,13 @@ void PageWindow::Add(const ColumnInfo& column, const RowSelection& rows, uint64_
     if (left == 0 || (!all && !(same_rows && Covers(rows, start, left, bytes / page.length * left)))) continue;
     Page added;
     added.touched = start > page.first_row;
+    if (reads_all_buffers) {
+      added.buffers = page.buffers;
+    } else {
+      added.buffers = {ValuesOf(page, file_->version())};
+    }
     for (const ByteRange& buffer : page.buffers) {
       if (buffer.length == 0) continue;
-      if (buffer.length > added.values.length) added.values = buffer;
       if (start == page.first_row) {
         AddParts(buffer, pages_.size(), &parts_);
       } else {
@@ -56,7 +62,7 @@ void PageWindow::Add(const ColumnInfo& column, const RowSelection& rows, uint64_
         parts_.push_back(std::move(part));
       }
     }
-    pages_.push_back(added);
+    pages_.push_back(std::move(added));
   }
 }
 
@@ -159,6 +165,16 @@ void PageWindow::Want(size_t index, Load* load) {
   part.bytes = load->promises.back().future();
 }
 
+// Whoever asks where the rows are will ask for them next.
+void PageWindow::Touch(Page* page, Load* load) {
+  if (page->touched) return;
+  page->touched = true;
+  for (const ByteRange& buffer : page->buffers) {
+    const auto parts = PartsOf({buffer.offset, 1});
+    if (parts.first != parts.second && LiesIn(parts_[parts.first].place, buffer)) Want(parts.first, load);
+  }
+}
+
 Future<std::vector<Bytes>> PageWindow::ReadRangesAsync(std::vector<ByteRange> ranges, uint64_t piece, const OpContext& ctx) {
   auto gather = std::make_shared<Gather>();
   Load load;
@@ -183,12 +199,7 @@ Future<std::vector<Bytes>> PageWindow::ReadRangesAsync(std::vector<ByteRange> ra
         part.last_piece = std::max(part.last_piece, piece);
         sources.push_back({part.place, part.bytes});
       }
-      Page& page = pages_[parts_[first].page];
-      if (page.touched) continue;
-      page.touched = true;
-      // Whoever asks where the rows are will ask for them next.
-      const auto values = PartsOf({page.values.offset, 1});
-      if (values.first != values.second && LiesIn(parts_[values.first].place, page.values)) Want(values.first, &load);
+      Touch(&pages_[parts_[first].page], &load);
     }
   }
   gather->wanted = std::move(ranges);

@@ -42,9 +42,9 @@ class PageWindow : public RangeSource {
     bool begun = false;    // of a page that was begun before: all from where it is asked for first
     uint64_t last_piece = 0;
   };
-  // Where the values of a page begin, which will be wanted whatever was asked first. SIZE_MAX: nowhere.
+  // Buffers of a page whose beginnings will be wanted whatever was asked first.
   struct Page {
-    ByteRange values;
+    std::vector<ByteRange> buffers;
     bool touched = false;
   };
   struct Load;
@@ -56,6 +56,7 @@ class PageWindow : public RangeSource {
   void AddParts(const ByteRange& buffer, size_t page, std::vector<Part>* parts) const;
   void Begin(const ByteRange& range);
   void Want(size_t part, Load* load);
+  void Touch(Page* page, Load* load);
 
   const std::shared_ptr<LanceFile> file_;
   const uint64_t unit_;

@@ -7,11 +7,23 @@
 // Thread safety: all calls, from any thread.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "engine/format/column_read.h"
 
 namespace lancefs {
+
+// The buffer of a page that has its values; the others tell where they are. Of length 0: there is none.
+inline ByteRange ValuesOf(const PageInfo& page, FileVersion version) {
+  // From 2.1 on one of the first two, as a dictionary may be larger.
+  const bool structural = version == FileVersion::kV2_1 || version == FileVersion::kV2_2;
+  const size_t count = structural ? std::min<size_t>(2, page.buffers.size()) : page.buffers.size();
+  const auto end = page.buffers.begin() + static_cast<ptrdiff_t>(count);
+  const auto values =
+      std::max_element(page.buffers.begin(), end, [](const ByteRange& a, const ByteRange& b) { return a.length < b.length; });
+  return values == end ? ByteRange() : *values;
+}
 
 class RangeSource {
  public:
