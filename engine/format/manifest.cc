@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/format/manifest_tail.h"
+
 namespace lancefs {
 namespace {
 
@@ -30,13 +32,12 @@ bool ParseNumber(std::string_view digits, uint64_t* value) {
   return error == std::errc() && end == digits.data() + digits.size() && !digits.empty();
 }
 
-// The message behind a u32 length at `offset`.
-Result<std::string_view> Section(const Bytes& file, uint64_t offset, const char* name) {
-  const uint64_t limit = file.size() - kFooterSize;
-  if (offset > limit || limit - offset < 4) return Bad(std::string(name) + " lies outside the file");
-  const auto length = LoadLittleEndian<uint32_t>(file.data() + offset);
-  if (length > limit - offset - 4 || length > INT32_MAX) return Bad(std::string(name) + " is longer than the file");
-  return file.view().substr(offset + 4, length);
+// The message behind a u32 length at `offset` of the file, of which `bytes` stand from `begin` on. `end`: where it must be over.
+Result<std::string_view> Section(const Bytes& bytes, uint64_t begin, uint64_t offset, uint64_t end, const char* name) {
+  if (offset < begin || offset > end || end - offset < 4) return Bad(std::string(name) + " lies outside the file");
+  const auto length = LoadLittleEndian<uint32_t>(bytes.data() + (offset - begin));
+  if (length > end - offset - 4 || length > INT32_MAX) return Bad(std::string(name) + " is longer than the file");
+  return bytes.view().substr(offset - begin + 4, length);
 }
 
 // Both words are looked at, whichever of them is about to matter: half a flag is neither state.
@@ -177,33 +178,58 @@ Status CheckWriterFlags(const pb::Manifest& manifest) {
   return Status::NotSupported("changing the table needs features that lancefs does not know: " + FlagNames(unknown));
 }
 
-Result<ManifestFile> ParseManifestFile(const Bytes& file) {
-  if (file.size() < kFooterSize) return Bad("the file has only " + std::to_string(file.size()) + " bytes");
-  const uint8_t* footer = file.data() + file.size() - kFooterSize;
+Result<uint64_t> ManifestPosition(const Bytes& tail, uint64_t file_size) {
+  if (tail.size() < kFooterSize) return Bad("the file has only " + std::to_string(tail.size()) + " bytes");
+  const uint8_t* footer = tail.data() + tail.size() - kFooterSize;
   if (std::memcmp(footer + 12, "LANC", 4) != 0) return Bad("the magic LANC is missing at the end");
   const auto position = LoadLittleEndian<uint64_t>(footer);
-  LANCEFS_ASSIGN_OR_RETURN(const std::string_view message, Section(file, position, "the message"));
+  if (position > file_size - kFooterSize) return Bad("the message lies outside the file");
+  return position;
+}
+
+Result<ManifestTail> ParseManifestTail(const Bytes& tail, uint64_t offset) {
+  LANCEFS_ASSIGN_OR_RETURN(const uint64_t position, ManifestPosition(tail, offset + tail.size()));
+  const uint64_t end = offset + tail.size() - kFooterSize;
+  LANCEFS_ASSIGN_OR_RETURN(const std::string_view message, Section(tail, offset, position, end, "the message"));
   auto manifest = std::make_shared<pb::Manifest>();
   if (!manifest->ParseFromArray(message.data(), static_cast<int>(message.size()))) return Bad("the message cannot be parsed");
-  ManifestFile parsed;
-  if (manifest->has_index_section()) {
-    LANCEFS_ASSIGN_OR_RETURN(const std::string_view section, Section(file, manifest->index_section(), "the index section"));
-    parsed.index_section = std::string(section);
-  }
+  ManifestTail parsed;
   const bool has_transaction = manifest->has_transaction_section() || manifest->has_transaction_section_deprecated();
+  const uint64_t transaction_section =
+      manifest->has_transaction_section() ? manifest->transaction_section() : manifest->transaction_section_deprecated();
+  if (manifest->has_index_section() && manifest->index_section() < offset) {
+    // It is over where another part begins; the message stands behind it.
+    const uint64_t start = manifest->index_section();
+    const uint64_t next = has_transaction && transaction_section > start ? std::min(position, transaction_section) : position;
+    parsed.index_section = {start, next - start};
+  } else if (manifest->has_index_section()) {
+    LANCEFS_ASSIGN_OR_RETURN(const std::string_view section,
+                             Section(tail, offset, manifest->index_section(), end, "the index section"));
+    parsed.file.index_section = std::string(section);
+  }
   if (has_transaction) {
-    const uint64_t offset =
-        manifest->has_transaction_section() ? manifest->transaction_section() : manifest->transaction_section_deprecated();
-    const Result<std::string_view> section = Section(file, offset, "the transaction section");
+    const Result<std::string_view> section = Section(tail, offset, transaction_section, end, "the transaction section");
     pb::Transaction transaction;
     // A broken copy does not keep readers out; the .txn file may still have it.
     if (section.ok() && transaction.ParseFromArray(section->data(), static_cast<int>(section->size())))
-      parsed.transaction = std::move(transaction);
+      parsed.file.transaction = std::move(transaction);
   }
   const Result<FileVersion> version = DataVersion(*manifest);
-  if (version.ok() && *version == FileVersion::kV0_1) parsed.dictionaries = v1::ReadDictionaries(file, manifest->fields());
-  parsed.manifest = std::move(manifest);
+  const bool legacy = version.ok() && *version == FileVersion::kV0_1;
+  parsed.needs_all = legacy && offset > 0;
+  if (legacy && offset == 0) parsed.file.dictionaries = v1::ReadDictionaries(tail, manifest->fields());
+  parsed.file.manifest = std::move(manifest);
   return parsed;
+}
+
+Result<ManifestFile> ParseManifestFile(const Bytes& file) {
+  LANCEFS_ASSIGN_OR_RETURN(ManifestTail parsed, ParseManifestTail(file, 0));
+  return std::move(parsed.file);
+}
+
+Result<std::string> CutIndexSection(const Bytes& section) {
+  LANCEFS_ASSIGN_OR_RETURN(const std::string_view cut, Section(section, 0, 0, section.size(), "the index section"));
+  return std::string(cut);
 }
 
 std::string SerializeManifestFile(const pb::Manifest& manifest, const std::string& index_section,

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/table/commit_handler.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "backends/coordination.h"
 #include "base/log.h"
+#include "engine/format/manifest_tail.h"
 #include "engine/table/version_hint.h"
 
 namespace lancefs {
@@ -12,6 +15,8 @@ namespace {
 
 constexpr char kVersionsDir[] = "_versions/";
 constexpr std::string_view kManifestSuffix = ".manifest";
+// Smaller ones are read whole at once: more requests would cost more than what they leave out.
+constexpr uint64_t kLargeManifest = 128 * 1024;
 // What a reserved version still needs is done even when the caller's time is up.
 constexpr auto kFinishPatience = std::chrono::seconds(30);
 // A lock is worth nothing once its keeper may think that its holder is dead; 30 s are the least that a keeper must give.
@@ -50,7 +55,12 @@ class ConditionalPutHandler : public CommitHandler {
     return latest;
   }
 
-  Result<StoredManifest> Read(const ManifestLocation& location, const OpContext& ctx) override { return ReadFile(location, ctx); }
+  Result<StoredManifest> Read(const ManifestLocation& location, const OpContext& ctx) override {
+    if (location.size.value_or(0) < kLargeManifest || store_.traits().is_local) return ReadFile(location, ctx);
+    Result<StoredManifest> end = ReadEnd(location, *location.size, ctx);
+    // A file that is not as the listing has it is read as it is now.
+    return end.ok() || !end.status().Is(StatusCode::kCorruption) ? end : ReadFile(location, ctx);
+  }
 
   Result<StoredManifest> ReadVersion(uint64_t version, ManifestNaming first, const OpContext& ctx) override {
     Result<StoredManifest> found = ReadFile(Canonical(version, first), ctx);
@@ -78,6 +88,20 @@ class ConditionalPutHandler : public CommitHandler {
   const std::string directory_;
 
  private:
+  // The manifest, which stands last in its file: the last bytes, and what is missing then.
+  Result<StoredManifest> ReadEnd(const ManifestLocation& location, uint64_t size, const OpContext& ctx) {
+    const uint64_t guess = size - std::min(size, store_.traits().tail_guess);
+    LANCEFS_ASSIGN_OR_RETURN(std::vector<Bytes> tail, store_.ReadRanges(location.path, {{guess, size - guess}}, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(const uint64_t start, ManifestPosition(tail[0], size));
+    if (start >= guess) return StoredManifest{location.naming, location.path, std::move(tail[0]), guess};
+    LANCEFS_ASSIGN_OR_RETURN(const std::vector<Bytes> front, store_.ReadRanges(location.path, {{start, guess - start}}, ctx));
+    uint8_t* to = nullptr;
+    Bytes both = Bytes::Allocate(size - start, &to);
+    std::memcpy(to, front[0].data(), front[0].size());
+    std::memcpy(to + front[0].size(), tail[0].data(), tail[0].size());
+    return StoredManifest{location.naming, location.path, std::move(both), start};
+  }
+
   Status Consider(const ListResult& listing, std::optional<ManifestLocation>* latest) const {
     const std::string prefix = PathOf("");
     for (const ObjectMeta& object : listing.objects) {
@@ -86,7 +110,8 @@ class ConditionalPutHandler : public CommitHandler {
       if (*latest && (*latest)->naming != parsed->naming)
         return Status::Corruption("the directory " + prefix + " mixes both manifest naming schemes");
       if (!*latest || parsed->version > (*latest)->version)
-        *latest = ManifestLocation{parsed->version, parsed->naming, object.path, std::nullopt};
+        *latest = ManifestLocation{parsed->version, parsed->naming, object.path,
+                                   object.size > 0 ? std::optional(object.size) : std::nullopt};
     }
     return Status::OK();
   }

@@ -22,13 +22,14 @@ struct ManifestLocation {
   uint64_t version = 0;
   ManifestNaming naming = ManifestNaming::kV2;
   std::string path;              // key in the store
-  std::optional<uint64_t> size;  // what the file must have, where that is known
+  std::optional<uint64_t> size;  // what the file must have, where that is known; a listing may be older than the file
 };
 
 struct StoredManifest {
   ManifestNaming naming = ManifestNaming::kV2;
   std::string path;
-  Bytes bytes;
+  Bytes bytes;          // the file from `offset` on, with the whole manifest in any case (engine/format/manifest_tail.h)
+  uint64_t offset = 0;  // 0, unless the newest version's file is large
 };
 
 class CommitHandler {

@@ -13,6 +13,7 @@
 #include "engine/format/blob_descriptor.h"
 #include "engine/format/deletion_vector.h"
 #include "engine/format/lance_file.h"
+#include "engine/format/manifest_tail.h"
 #include "engine/format/row_ids.h"
 #include "engine/table/commit_handler.h"
 
@@ -88,6 +89,21 @@ Status ForEachRef(ObjectStore& store, const ListResult& listing, const OpContext
     visit(std::move(name), json);
   }
   return Status::OK();
+}
+
+// The parts of a manifest file that was found, and read as far as the manifest itself takes.
+Result<ManifestFile> ParseStored(ObjectStore& store, const StoredManifest& found, const OpContext& ctx) {
+  if (found.offset == 0) return ParseManifestFile(found.bytes);
+  LANCEFS_ASSIGN_OR_RETURN(ManifestTail tail, ParseManifestTail(found.bytes, found.offset));
+  if (tail.needs_all) {
+    LANCEFS_ASSIGN_OR_RETURN(const Bytes bytes, store.ReadAll(found.path, ctx));
+    return ParseManifestFile(bytes);
+  }
+  if (tail.index_section.length > 0) {
+    LANCEFS_ASSIGN_OR_RETURN(const std::vector<Bytes> section, store.ReadRanges(found.path, {tail.index_section}, ctx));
+    LANCEFS_ASSIGN_OR_RETURN(tail.file.index_section, CutIndexSection(section[0]));
+  }
+  return std::move(tail.file);
 }
 
 }  // namespace
@@ -271,7 +287,7 @@ Result<std::shared_ptr<const Dataset>> Dataset::Open(std::shared_ptr<ObjectStore
       return Status::Stale("the newest version of " + where + " disappeared while it was opened");
   }
   if (!found.ok()) return found.status();
-  Result<ManifestFile> file = ParseManifestFile(found->bytes);
+  Result<ManifestFile> file = ParseStored(*store, *found, ctx);
   if (!file.ok()) return file.status().WithContext(found->path);
   return FromManifestFile(std::move(store), std::move(path), std::move(branch), branch_path, found->naming, std::move(*file),
                           std::move(shared), ctx);
@@ -284,7 +300,7 @@ Result<std::shared_ptr<const Dataset>> Dataset::FromStored(const Result<StoredMa
       return Status::NotFound("version " + std::to_string(version) + " does not exist");
     return found.status();
   }
-  Result<ManifestFile> file = ParseManifestFile(found->bytes);
+  Result<ManifestFile> file = ParseStored(*store_, *found, ctx);
   if (!file.ok()) return file.status().WithContext(found->path);
   return FromManifestFile(store_, root_, branch_, path_, found->naming, std::move(*file), shared_, ctx);
 }
@@ -373,6 +389,13 @@ Result<std::map<std::string, BranchInfo>> Dataset::ListBranches(const OpContext&
 
 Result<std::optional<pb::Transaction>> Dataset::Transaction(const OpContext& ctx) const {
   if (transaction_ != nullptr) return std::optional<pb::Transaction>(*transaction_);
+  // Of a large file the copy was left out.
+  if (manifest_->has_transaction_section() || manifest_->has_transaction_section_deprecated()) {
+    const Result<Bytes> whole = store_->ReadAll(ObjectPath(kVersionsDir + ManifestName(version(), naming_)), ctx);
+    if (!whole.ok() && !whole.status().Is(StatusCode::kNotFound)) return whole.status();
+    Result<ManifestFile> file = whole.ok() ? ParseManifestFile(*whole) : Result<ManifestFile>(whole.status());
+    if (file.ok() && file->transaction) return std::move(file->transaction);
+  }
   if (manifest_->transaction_file().empty()) return std::optional<pb::Transaction>();
   const Result<Bytes> bytes = store_->ReadAll(ObjectPath(kTransactionsDir + manifest_->transaction_file()), ctx);
   if (!bytes.ok()) {

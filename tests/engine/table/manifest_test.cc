@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/format/manifest.h"
-
 #include <random>
 
+#include "engine/format/manifest_tail.h"
 #include "test_table.h"
 
 namespace lancefs {
@@ -36,6 +35,67 @@ TEST(ManifestFile, RoundTripsItsThreeParts) {
   EXPECT_EQ(parsed->index_section, "index bytes");
   EXPECT_EQ(parsed->transaction->uuid(), "u");
   EXPECT_TRUE(parsed->manifest->has_transaction_section());
+}
+
+// However much of its end was read.
+TEST(ManifestFile, TellsWhatItsEndLeavesOut) {
+  const std::string file = SampleFile();
+  const auto position = LoadLittleEndian<uint64_t>(file.data() + file.size() - 16);
+  const auto whole = ParseManifestFile(Bytes::FromString(file));
+  ASSERT_GT(whole->manifest->transaction_section(), whole->manifest->index_section());
+  for (uint64_t offset = 0; offset <= position; ++offset) {
+    const auto parsed = ParseManifestTail(Bytes::FromString(file.substr(offset)), offset);
+    ASSERT_TRUE(parsed.ok()) << offset << ": " << parsed.status().ToString();
+    EXPECT_EQ(parsed->file.manifest->version(), 7u);
+    EXPECT_EQ(parsed->file.transaction.has_value(), offset <= whole->manifest->transaction_section());
+    EXPECT_EQ(parsed->index_section.length > 0, offset > whole->manifest->index_section());
+    if (parsed->index_section.length == 0) {
+      EXPECT_EQ(parsed->file.index_section, "index bytes");
+    } else {
+      const ByteRange place = parsed->index_section;
+      EXPECT_LE(place.end(), whole->manifest->transaction_section());
+      EXPECT_EQ(*CutIndexSection(Bytes::FromString(file.substr(place.offset, place.length))), "index bytes");
+    }
+  }
+  EXPECT_EQ(*ManifestPosition(Bytes::FromString(file.substr(file.size() - 16)), file.size()), position);
+  for (const uint64_t offset : {position + 1, file.size() - 16, file.size() - 15, uint64_t{file.size()}})
+    EXPECT_TRUE(ParseManifestTail(Bytes::FromString(file.substr(offset)), offset).status().Is(StatusCode::kCorruption)) << offset;
+}
+
+// Of the newest version's large manifest only the end is read; what stands before it is there all the same for whom wants it.
+TEST(ManifestFile, LargeOnesLoseNothing) {
+  auto store = MakeMemoryStore("large");
+  const auto base = CreateTable(store, "t.lance", 10);
+  for (const uint64_t version : {uint64_t{2}, uint64_t{3}}) {
+    pb::Manifest manifest = base->manifest();
+    pb::Transaction transaction;
+    transaction.set_uuid("transaction " + std::to_string(version));
+    // A manifest that the first guess holds, and one that it does not.
+    for (uint64_t id = 1; id <= (version == 2 ? 5000u : 10u); ++id) {
+      *manifest.add_fragments() = manifest.fragments(0);
+      manifest.mutable_fragments()->rbegin()->set_id(id);
+    }
+    for (int i = 0; i < 5000; ++i) *transaction.mutable_append()->add_fragments() = manifest.fragments(0);
+    manifest.set_max_fragment_id(5000);
+    manifest.set_version(version);
+    const std::string file = SerializeManifestFile(manifest, "index bytes", &transaction);
+    ASSERT_GT(file.size(), 200'000u);
+    const std::string path = base->ObjectPath("_versions/" + ManifestName(version, base->naming()));
+    ASSERT_TRUE(store->Put(path, Bytes::FromString(file), OpContext()).ok());
+    const auto newest = Dataset::Open(store, "t.lance", OpenOptions(), OpContext());
+    ASSERT_TRUE(newest.ok()) << newest.status().ToString();
+    EXPECT_EQ((*newest)->version(), version);
+    EXPECT_EQ((*newest)->fragments().size(), static_cast<size_t>(manifest.fragments_size()));
+    EXPECT_EQ((*newest)->index_section(), "index bytes");
+    const auto made = (*newest)->Transaction(OpContext());
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+    EXPECT_EQ((*made)->uuid(), transaction.uuid());
+    EXPECT_EQ((*made)->append().fragments_size(), 5000);
+    const auto appended = AppendRows(*newest, 10, 5);
+    ASSERT_TRUE(appended.ok()) << appended.status().ToString();
+    EXPECT_EQ(appended->dataset->index_section(), "index bytes");
+    ASSERT_TRUE(store->Delete(base->ObjectPath("_versions/" + ManifestName(version + 1, base->naming())), OpContext()).ok());
+  }
 }
 
 TEST(ManifestFile, EndsExactlyAtTheFooter) {
