@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+sys.path[:0] = [str(pathlib.Path(__file__).parent / folder) for folder in ("lib", "servers")]
 
 
 def shared_folder():

@@ -3,7 +3,6 @@
 LANCEFS_TEST_CONNECT_TO; certificates are checked for the real names."""
 import json
 import os
-import shutil
 import subprocess
 import time
 
@@ -11,7 +10,8 @@ import lance
 import pyarrow as pa
 import pytest
 from aws_mock import AwsMock
-from programs import LANCEFS
+from programs import LANCEFS, environment_without
+from running import make_certificate
 
 pytestmark = pytest.mark.parametrize("place", ["s3"], indirect=True)
 
@@ -20,21 +20,13 @@ EXPRESS = "lance--use1-az4--x-s3"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    if shutil.which("openssl") is None:
-        pytest.fail("the openssl program is missing")
-    folder = tmp_path_factory.mktemp("tls")
-    names = ["*.s3.amazonaws.com", "s3.amazonaws.com", "s3.us-east-1.amazonaws.com", "*.s3.us-east-1.amazonaws.com",
-             "*.s3express-use1-az4.us-east-1.amazonaws.com"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=lancefs test", "-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names),
-         "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
-        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return folder / "cert.pem", folder / "key.pem"
+    folder = make_certificate(tmp_path_factory.mktemp("tls") / "certs", "*.s3.amazonaws.com", "s3.amazonaws.com", "s3.us-east-1.amazonaws.com",
+                              "*.s3.us-east-1.amazonaws.com", "*.s3express-use1-az4.us-east-1.amazonaws.com")
+    return folder / "public.crt", folder / "private.key"
 
 
 def environment(place, mock, certificate, hosts, **more):
-    keep = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and not k.lower().endswith("_proxy")}
+    keep = {k: v for k, v in environment_without("AWS_").items() if not k.lower().endswith("_proxy")}
     return {**keep, "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true", "SSL_CERT_FILE": str(certificate[0]),
             "AWS_ACCESS_KEY_ID": place.storage_options["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": place.storage_options["aws_secret_access_key"],

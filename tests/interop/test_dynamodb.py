@@ -6,7 +6,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -19,7 +18,6 @@ import pyarrow as pa
 import pyarrow.fs
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
 import sigv4
 import with_dynamodb
 from mounts import Mount, wait_until

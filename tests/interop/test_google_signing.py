@@ -3,9 +3,9 @@
 import base64
 import json
 import random
-import subprocess
 
 from google.auth import crypt, jwt
+from running import make_rsa_key
 from signing import COUNT, ask_probe
 
 
@@ -13,15 +13,10 @@ def decode(part):
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-def private_key(bits):
-    return subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}"],
-                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
-
-
 def test_random_tokens_are_signed_as_google_auth_signs_them(build_dir):
     rng = random.Random(20261121)
     characters = "abcXYZ019-_.@+/\\\"<>\u00e4\u4e2d\U0001f600 "
-    keys = [private_key(2048), private_key(3072)]
+    keys = [make_rsa_key(2048), make_rsa_key(3072)]
     requests = [{"private_key": rng.choice(keys), "private_key_id": "".join(rng.choice(characters) for _ in range(rng.randint(1, 40))),
                  "client_email": "".join(rng.choice(characters) for _ in range(rng.randint(1, 60))), "now": rng.randrange(2**33)}
                 for _ in range(COUNT)]

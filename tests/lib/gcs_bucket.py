@@ -3,20 +3,16 @@
 import contextlib
 import json
 import os
-import pathlib
 import subprocess
-import sys
 import urllib.parse
 import urllib.request
 
 import lance
 import pytest
 
-from programs import LANCEFS
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
-from running import find_program  # noqa: E402
-from with_gcs import gcs_server  # noqa: E402
+from programs import LANCEFS, environment_without
+from running import find_program
+from with_gcs import gcs_server
 
 
 class Bucket:
@@ -26,7 +22,7 @@ class Bucket:
         self.variables = variables
         self.base_url = variables["GCS_BASE_URL"]
         self.options = {"google_base_url": self.base_url, "google_storage_token": variables["GCS_TOKEN"], "allow_http": "true"}
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "GCE_", "AWS_"))}
+        self.environment = environment_without("GOOGLE_", "GCE_", "AWS_")
         self.environment.update(GOOGLE_BASE_URL=self.base_url, GOOGLE_STORAGE_TOKEN=variables["GCS_TOKEN"], GOOGLE_ALLOW_HTTP="true")
 
     @staticmethod

@@ -10,6 +10,11 @@ BUILD = pathlib.Path(os.environ.get("LANCEFS_BUILD", ROOT / "build"))
 LANCEFS = BUILD / "lancefs"
 
 
+def environment_without(*prefixes):
+    """This process's environment, but for the variables whose names begin so."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
 class Refused(Exception):
     """The engine answered with an error."""
 

@@ -49,6 +49,12 @@ def make_certificate(folder, *names):
     return folder
 
 
+def make_rsa_key(bits=2048):
+    """The PEM of one."""
+    return subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}"],
+                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
 def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: also when the wrapper is killed
 

@@ -15,19 +15,16 @@ Without one the run fails, unless LANCEFS_SKIP_GCS=1.
 import contextlib
 import json
 import secrets
-import subprocess
 import sys
 
-from running import Folder, connect, find_program, free_port, make_certificate, start, start_on_free_port, stop, wrap
+from running import Folder, connect, find_program, free_port, make_certificate, make_rsa_key, start, start_on_free_port, stop, wrap
 
 BUCKET = "lancefs-test"
 TOKEN = "token-" + secrets.token_hex(16)  # nothing else looks like it: tests search what must not show it
 
 
 def write_service_account(folder, base_url):
-    key = subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-                         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
-    account = {"type": "service_account", "project_id": "lancefs", "private_key_id": "lancefs-key", "private_key": key,
+    account = {"type": "service_account", "project_id": "lancefs", "private_key_id": "lancefs-key", "private_key": make_rsa_key(),
                "client_email": "lancefs@lancefs.iam.gserviceaccount.com", "gcs_base_url": base_url}
     path = folder / "service-account.json"
     path.write_text(json.dumps(account))
