@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mounts import Mount, wait_until
-from programs import LANCEFS, lancefs
+from programs import LANCEFS, environment_without, lancefs
 
 
 def make(place, name, rows, start=0, mode="create"):
@@ -23,7 +23,7 @@ def environment(place):
 
 
 def bare_environment():
-    return {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    return environment_without("AWS_", "S3_")
 
 
 def ids(path):

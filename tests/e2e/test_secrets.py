@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from mounts import Mount, options_in, secrets_of
-from programs import LANCEFS, lancefs
+from programs import LANCEFS, environment_without, lancefs
 from proxies import Proxy
 
 ON_S3 = pytest.mark.parametrize("place", ["s3"], indirect=True)
@@ -32,7 +32,7 @@ def s3(place):
 
 
 def bare_environment():
-    return {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    return environment_without("AWS_", "S3_")
 
 
 def write(path, options):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mounts import Mount
-from programs import LANCEFS, lancefs
+from programs import LANCEFS, environment_without, lancefs
 
 ON_S3 = pytest.mark.parametrize("place", ["s3"], indirect=True)
 TABLE = pa.table({"id": pa.array(range(1000), pa.int64()), "text": [f"text {i}, \"x\"\n" if i % 7 else None for i in range(1000)],
@@ -26,7 +26,7 @@ def local(tmp_path):
 @pytest.fixture(params=["file", "environment"])
 def s3(request, place, tmp_path):
     """(place, words, environment): the credentials come from a file or from the environment."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    env = environment_without("AWS_", "S3_")
     if request.param == "environment":
         return place, [], {**env, **place.env}
     return place, ["--options-file", write(tmp_path / "options", lines(place))], env
@@ -102,7 +102,7 @@ def test_what_breaks_off_is_not_committed(local, tmp_path):
 @ON_S3
 def test_every_store_has_its_own_options(place, local, tmp_path):
     """Two places whose keys differ, in one process."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    env = environment_without("AWS_", "S3_")
     one, other = remote(place, "one"), remote(place, "other")
     wrong = "aws_secret_access_key = wrong-secret-4711\n"
     # What stands before the sections is wrong for all but what has a section.
@@ -123,7 +123,7 @@ def test_every_store_has_its_own_options(place, local, tmp_path):
 
 @ON_S3
 def test_tables_of_a_database_with_options_of_their_own(place, tmp_path):
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    env = environment_without("AWS_", "S3_")
     database = place.uri(f"tables-{os.urandom(4).hex()}")
     for name in ("first", "second"):
         lance.write_dataset(TABLE.slice(0, 5), f"{database}/{name}.lance", storage_options=place.storage_options)
@@ -145,7 +145,7 @@ def test_tables_of_a_database_with_options_of_their_own(place, tmp_path):
 
 @ON_S3
 def test_base_paths_have_options_of_their_own(place, tmp_path):
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "S3_"))}
+    env = environment_without("AWS_", "S3_")
     uri, base = place.uri(f"based-{os.urandom(4).hex()}.lance"), place.uri(f"base-{os.urandom(4).hex()}")
     lance.write_dataset(TABLE, uri, storage_options=place.storage_options, initial_bases=[lance.DatasetBasePath(base, "far", True, 1)], target_bases=["far"])
     right = write(tmp_path / "right", lines(place))

@@ -3,7 +3,6 @@
 import concurrent.futures
 import hashlib
 import json
-import os
 import pathlib
 import sys
 import threading
@@ -11,6 +10,7 @@ import time
 
 import pytest
 from aws_mock import POD_TOKEN, WEB_TOKEN, AwsMock
+from programs import environment_without
 from sign_in import ROWS, cat, count_by_pylance, write_small_files
 
 pytestmark = pytest.mark.parametrize("place", ["s3"], indirect=True)
@@ -27,8 +27,7 @@ def table(place):
 
 
 def base_environment(mock, home):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    return {**environment, "HOME": str(home), "AWS_ENDPOINT": mock.endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": mock.region,
+    return {**environment_without("AWS_"), "HOME": str(home), "AWS_ENDPOINT": mock.endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": mock.region,
             "AWS_EC2_METADATA_DISABLED": "true"}
 
 

@@ -15,14 +15,13 @@ import pytest
 from appenders import check_that_nothing_is_lost
 from azure_mock import CLIENT_SECRET, FEDERATED_TOKEN, IDENTITY_HEADER, SESSION_TOKEN, AzureMock
 from mounts import Mount
-from programs import lancefs
+from programs import environment_without, lancefs
 from sign_in import ROWS, cat, count_by_pylance, write_small_files
 
 
 def bare_environment():
     """Without anything that signs in by itself."""
-    dropped = ("AZURE_", "AZURITE_", "IDENTITY_", "MSI_", "AWS_", "SSL_CERT_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    return environment_without("AZURE_", "AZURITE_", "IDENTITY_", "MSI_", "AWS_", "SSL_CERT_")
 
 
 @pytest.fixture(scope="module")
