@@ -259,8 +259,8 @@ class Measure {
 uint64_t EstimateResultBytes(const Dataset& dataset, const ResultShape& shape) {
   if (shape.rows == 0) return WholePages(EstimateHeaderBytes(shape.schema));
   const std::vector<KnownValues> nothing(static_cast<size_t>(shape.schema.num_fields()));
-  uint64_t bytes =
-      BoundedSum(EstimateHeaderBytes(shape.schema), EstimateRowsBytes(shape.format, shape.schema, shape.rows, nothing));
+  uint64_t bytes = BoundedSum(EstimateHeaderBytes(shape.schema),
+                              EstimateRowsBytes(shape.format, shape.schema, shape.rows, dataset.fragments().size(), nothing));
   bytes = BoundedSum(bytes, GenerousBytes(dataset, shape.schema.fields(), shape.format, shape.rows));
   return WholePages(BoundedSum(bytes, DistantBytes(dataset, shape.schema)));
 }
@@ -288,7 +288,7 @@ Result<std::optional<uint64_t>> MeasureResultBytes(const std::shared_ptr<const D
     }
   }
   uint64_t bytes = BoundedSum(EstimateHeaderBytes(shape.schema), GenerousBytes(*dataset, unknown, shape.format, shape.rows));
-  bytes = BoundedSum(bytes, EstimateRowsBytes(shape.format, shape.schema, shape.rows, known));
+  bytes = BoundedSum(bytes, EstimateRowsBytes(shape.format, shape.schema, shape.rows, dataset->fragments().size(), known));
   return std::optional<uint64_t>(WholePages(BoundedSum(bytes, DistantBytes(*dataset, shape.schema))));
 }
 

@@ -197,13 +197,14 @@ size_t CountFields(const arrow::DataType& type) {
   return count;
 }
 
-// What every batch of an Arrow stream has beside its values. The fewer rows they have, the more there are; few batches have
-// less than kRows.
-uint64_t FrameBytes(const arrow::Schema& schema, uint64_t rows) {
-  constexpr uint64_t kRows = 16, kSmall = 256, kMessage = 512, kField = 128;
+// What the batches of an Arrow stream have beside their values, which are `bytes` together. The larger the rows, the fewer may
+// be in a batch; of small ones few batches have less than kRows, but for the last of every piece.
+uint64_t FrameBytes(const arrow::Schema& schema, uint64_t rows, uint64_t pieces, uint64_t bytes) {
+  constexpr uint64_t kRows = 16, kSmall = 256, kLargeRow = 4096, kMessage = 512, kField = 128;
   uint64_t batch = kMessage;
   for (const auto& field : schema.fields()) batch += CountFields(*field->type()) * kField;
-  return Product(std::min(rows, rows / kRows + kSmall), batch);
+  const bool large = rows > 0 && bytes / rows >= kLargeRow;
+  return Product(large ? rows : std::min(rows, rows / kRows + kSmall + pieces), batch);
 }
 
 }  // namespace
@@ -222,7 +223,8 @@ bool RepeatsDictionaries(RowFormat format, const arrow::DataType& type) {
                      [&](const auto& field) { return RepeatsDictionaries(format, *field->type()); });
 }
 
-uint64_t EstimateRowsBytes(RowFormat format, const arrow::Schema& schema, uint64_t rows, const std::vector<KnownValues>& known) {
+uint64_t EstimateRowsBytes(RowFormat format, const arrow::Schema& schema, uint64_t rows, uint64_t pieces,
+                           const std::vector<KnownValues>& known) {
   const Estimate estimate(format);
   uint64_t bytes = Product(rows, 4);  // braces, line end, comma
   for (int i = 0; i < schema.num_fields(); ++i) {
@@ -230,7 +232,7 @@ uint64_t EstimateRowsBytes(RowFormat format, const arrow::Schema& schema, uint64
     bytes = Sum(bytes, estimate.Values(field, rows, known[static_cast<size_t>(i)], true));
     if (IsText(format)) bytes = Sum(bytes, Product(rows, HasKeys(format) ? EscapedKey(field.name()) : 1));
   }
-  return IsText(format) ? bytes : Sum(bytes, FrameBytes(schema, rows));
+  return IsText(format) ? bytes : Sum(bytes, FrameBytes(schema, rows, pieces, bytes));
 }
 
 uint64_t EstimateHeaderBytes(const arrow::Schema& schema) {

@@ -24,8 +24,10 @@ struct KnownValues {
 };
 
 // An upper bound, in bytes, of what `rows` rows of columns with those types take without the header and the frame of the
-// format; for size estimates. `known`: one a column. Of dictionary types in Arrow streams, see RepeatsDictionaries.
-uint64_t EstimateRowsBytes(RowFormat format, const arrow::Schema& schema, uint64_t rows, const std::vector<KnownValues>& known);
+// format; for size estimates. `known`: one a column. `pieces`: places where the rows stand, none of whose batches reaches into
+// another. Of dictionary types in Arrow streams, see RepeatsDictionaries.
+uint64_t EstimateRowsBytes(RowFormat format, const arrow::Schema& schema, uint64_t rows, uint64_t pieces,
+                           const std::vector<KnownValues>& known);
 // Whether any value's length or number is not told by the type.
 bool HasVariableData(const arrow::DataType& type);
 // Whether every batch may bring the column's dictionaries again, so that no number of values bounds their bytes.

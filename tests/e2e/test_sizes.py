@@ -192,3 +192,14 @@ def test_deletions_and_columns_that_came_later(mounts, tmp_path, version):
         for path in ("", "query/select=t,later,s/", "query/filter=n > 7/", "fragments/1/", "query/limit=500/"):
             told, size = told_and_long(mount.path / f"{path}rows.{suffix}")
             assert size <= told and told % 4096 == 0, (suffix, path, told, size)
+
+
+def test_many_small_batches(mounts, tmp_path):
+    """Every batch of an Arrow stream has a header of its own."""
+    uri = tmp_path / "t.lance"
+    rows = 900
+    lance.write_dataset(pa.table({"i": np.arange(rows, dtype=np.int8), "j": np.arange(rows)}), uri, max_rows_per_file=1)
+    mount = mounts(uri, "sizes=stream")
+    for path in ("rows.arrows", "query/select=i/rows.arrows", "query/filter=j % 7 = 0/rows.arrows"):
+        told, size = told_and_long(mount.path / path)
+        assert size <= told, (path, told, size)
