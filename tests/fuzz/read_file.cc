@@ -9,6 +9,7 @@
 
 #include "backends/memory_store.h"
 #include "engine/format/column_read.h"
+#include "engine/format/decoded_size.h"
 #include "engine/format/proto/file.pb.h"
 #include "engine/rows/row_writer.h"
 
@@ -47,8 +48,24 @@ Result<std::shared_ptr<LanceFile>> OpenBytes(std::string_view bytes) {
   return LanceFile::Open(Store(), "f.lance", bytes.size(), OpContext());
 }
 
+// What the pages say of their sizes.
+void MeasureColumns(const std::shared_ptr<LanceFile>& file, const FieldColumns& columns) {
+  const OpContext ctx;
+  for (const auto& [id, index] : columns) {
+    const auto infos = file->Columns({index}, ctx);
+    if (!infos.ok()) continue;
+    const auto size = MeasureColumn(file->version(), *(*infos)[0], /*variable=*/true);
+    if (!size.ok()) continue;
+    for (const StoredItems& items : size->items) {
+      const auto answers = file->ReadRangesAsync(items.ranges, ctx).Get(ctx);
+      if (answers.ok()) (void)items.longest(*answers).ok();
+    }
+  }
+}
+
 // All fields, whole and some rows. The number of arrays that could be read.
 size_t ReadFields(const std::shared_ptr<LanceFile>& file, const Schema& schema, const FieldColumns& columns, uint64_t rows) {
+  MeasureColumns(file, columns);
   size_t arrays = 0;
   const RowSelection selections[] = {
       {{0, std::min(rows, kMaxRows)}}, SomeRows(rows), {{rows - std::min<uint64_t>(rows, 3), rows}}};
