@@ -16,9 +16,9 @@ namespace {
 
 constexpr uint64_t kMostLocalFiles = 4096;
 constexpr size_t kAtOnce = 16;
-constexpr uint64_t kHarmless = uint64_t{64} << 20;                       // too much in an estimate that is worth no request
-constexpr size_t kMostLocalDictionaries = 1024, kMostDictionaries = 32;  // read, at a request each
-constexpr uint64_t kMostDictionaryBytes = uint64_t{8} << 20;
+constexpr uint64_t kHarmless = uint64_t{64} << 20;  // too much in an estimate that is worth no request
+constexpr uint64_t kMostLocalReads = 65536, kMostReads = 32;
+constexpr uint64_t kMostReadBytes = uint64_t{8} << 20;
 
 uint64_t WholePages(uint64_t bytes) { return bytes >= kMostBytes ? kMostBytes : (bytes + 4095) / 4096 * 4096; }
 
@@ -101,17 +101,18 @@ class Measure {
   Status Run(const OpContext& ctx) {
     std::vector<FileSizes> sizes(files_.size());
     LANCEFS_RETURN_NOT_OK(ForEachFile(ctx, [&](size_t i) { return MeasureFile(*files_[i], &sizes[i], ctx); }));
-    uint64_t unread = 0, bytes = 0;
-    size_t dictionaries = 0;
-    for (const FileSizes& file : sizes) {
-      for (const auto& [id, items] : file.items) {
+    const bool local = dataset_->store()->traits().is_local;
+    uint64_t unread = 0, bytes = 0, reads = 0;
+    for (FileSizes& file : sizes) {
+      for (auto& [id, items] : file.items) {
+        if (!local && items.reads > 1) items.measure = nullptr;
+        if (items.measure == nullptr) continue;
         unread = BoundedSum(unread, items.otherwise.text);
         for (const ByteRange& range : items.ranges) bytes += range.length;
-        ++dictionaries;
+        reads += items.reads;
       }
     }
-    const size_t most = dataset_->store()->traits().is_local ? kMostLocalDictionaries : kMostDictionaries;
-    if (unread > kHarmless && dictionaries <= most && bytes <= kMostDictionaryBytes)
+    if (unread > kHarmless && reads <= (local ? kMostLocalReads : kMostReads) && bytes <= kMostReadBytes)
       LANCEFS_RETURN_NOT_OK(ForEachFile(ctx, [&](size_t i) { return ReadItems(&sizes[i], ctx); }));
     for (const FileSizes& file : sizes) {
       for (const auto& [id, size] : file.sizes) totals_[id].Add(size);
@@ -234,18 +235,38 @@ class Measure {
   }
 
   static Status ReadItems(FileSizes* sizes, const OpContext& ctx) {
-    std::vector<ByteRange> ranges;
-    for (const auto& [id, items] : sizes->items) ranges.insert(ranges.end(), items.ranges.begin(), items.ranges.end());
-    if (ranges.empty()) return Status::OK();
-    LANCEFS_ASSIGN_OR_RETURN(const std::vector<Bytes> answers, sizes->file->ReadRangesAsync(std::move(ranges), ctx).Get(ctx));
-    auto answer = answers.begin();
+    std::vector<StoredItems*> open;
     for (auto& [id, items] : sizes->items) {
-      const auto end = answer + static_cast<ptrdiff_t>(items.ranges.size());
-      LANCEFS_ASSIGN_OR_RETURN(const VariableSize longest, items.longest({answer, end}));
-      items.otherwise = Times(longest, items.values);
-      answer = end;
+      if (items.measure != nullptr) open.push_back(&items);
+    }
+    while (!open.empty()) {
+      std::vector<ByteRange> ranges;
+      for (const StoredItems* items : open) ranges.insert(ranges.end(), items->ranges.begin(), items->ranges.end());
+      LANCEFS_ASSIGN_OR_RETURN(const std::vector<Bytes> answers, sizes->file->ReadRangesAsync(std::move(ranges), ctx).Get(ctx));
+      auto answer = answers.begin();
+      std::vector<StoredItems*> more;
+      for (StoredItems* items : open) {
+        const auto end = answer + static_cast<ptrdiff_t>(items->ranges.size());
+        LANCEFS_ASSIGN_OR_RETURN(const bool goes_on, TakeAnswers({answer, end}, items));
+        if (goes_on) more.push_back(items);
+        answer = end;
+      }
+      open = std::move(more);
     }
     return Status::OK();
+  }
+
+  // False: all is known.
+  static Result<bool> TakeAnswers(const StoredItems::Answers& answers, StoredItems* items) {
+    if (items->next != nullptr) {
+      LANCEFS_ASSIGN_OR_RETURN(items->ranges, items->next(answers));
+      items->next = nullptr;
+      return true;
+    }
+    const Result<VariableSize> size = items->measure(answers);
+    if (size.ok()) items->otherwise = *size;
+    if (!size.ok() && !size.status().Is(StatusCode::kNotSupported)) return size.status();
+    return false;
   }
 
   const std::shared_ptr<const Dataset> dataset_;

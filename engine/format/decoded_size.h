@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How much a column's values take once they are decoded: a bound from the metadata of its pages alone, which says how each
-// was compressed. Values that refer to a few stored ones (dictionaries, constants) are bounded by the longest of
-// those, which have to be read for it; what that would be without is told, too.
+// was compressed. Values that refer to a few stored ones (dictionaries, constants) are bounded by the longest of those, which
+// have to be read for it, as the lengths of values that were compressed one by one; what the bound is without is told, too.
 //
 // Thread safety: pure functions, values.
 #pragma once
@@ -50,13 +50,17 @@ struct DecodedSize {
   }
 };
 
-// The few stored values that each of a page's values is one of.
+// Values of a page whose size only some of its bytes tell: those of a dictionary or the only one, of which the longest counts for
+// all, or the headers of compressed ones.
 struct StoredItems {
-  std::vector<ByteRange> ranges;  // where they stand in the file
-  // The longest of them, from the answers to `ranges`. Errors: kCorruption, kNotSupported.
-  std::function<Result<VariableSize>(const std::vector<Bytes>& answers)> longest;
-  uint64_t values = 0;     // of the page
-  VariableSize otherwise;  // what the page's values take together, for who does not read
+  using Answers = std::vector<Bytes>;
+  std::vector<ByteRange> ranges;  // what has to be read of the file
+  // Where the answers tell what to read instead, else null.
+  std::function<Result<std::vector<ByteRange>>(const Answers&)> next;
+  // What the page's values take together, by the last answers. Errors: kCorruption, kNotSupported.
+  std::function<Result<VariableSize>(const Answers&)> measure;
+  uint64_t reads = 1;      // about
+  VariableSize otherwise;  // what they take together at the most, for who does not read
 };
 
 struct ColumnSize {

@@ -4,6 +4,8 @@
 #include "engine/format/decoded_size.h"
 
 #include <algorithm>
+#include <cstring>
+#include <optional>
 
 #include "engine/format/proto/encodings23.pb.h"
 #include "engine/format/structural/block_codec.h"
@@ -73,13 +75,13 @@ StoredItems DictionaryItems(const ByteRange& place, const CompressiveEncoding& e
                             uint64_t page_bytes) {
   StoredItems stored;
   stored.ranges = {place};
-  stored.values = values;
-  stored.longest = [encoding, items](const std::vector<Bytes>& answers) -> Result<VariableSize> {
+  stored.measure = [encoding, items, values](const StoredItems::Answers& answers) -> Result<VariableSize> {
     LANCEFS_ASSIGN_OR_RETURN(const auto codec, structural::BlockCodec::Make(encoding));
     structural::Block block;
     LANCEFS_RETURN_NOT_OK(codec->Decode(answers[0].span(), items, &block));
-    if (!block.variable) return PlainSize(block.bits / 8);
-    return LongestOf(block.offsets, block.data);
+    if (!block.variable) return Times(PlainSize(block.bits / 8), values);
+    LANCEFS_ASSIGN_OR_RETURN(const VariableSize longest, LongestOf(block.offsets, block.data));
+    return Times(longest, values);
   };
   constexpr uint64_t kLz4 = 255;
   const bool general = encoding.has_general();
@@ -93,15 +95,60 @@ StoredItems DictionaryItems(const ByteRange& place, const CompressiveEncoding& e
 StoredItems ConstantItem(const ByteRange& place, uint64_t values) {
   StoredItems stored;
   stored.ranges = {place};
-  stored.values = values;
   stored.otherwise = Times(PlainSize(place.length - std::min(place.length, kConstantHeader)), values);
-  stored.longest = [](const std::vector<Bytes>& answers) {
+  stored.measure = [values](const StoredItems::Answers& answers) -> Result<VariableSize> {
     const Bytes& bytes = answers[0];
     uint64_t header = kConstantHeader;
     // The offsets may be wide.
     if (bytes.size() > header) header = 12 + uint64_t{LoadLittleEndian<uint32_t>(bytes.data() + 4)};
     header = std::min<uint64_t>(bytes.size(), header);
-    return LongestOf({header, bytes.size()}, bytes.span());
+    LANCEFS_ASSIGN_OR_RETURN(const VariableSize longest, LongestOf({header, bytes.size()}, bytes.span()));
+    return Times(longest, values);
+  };
+  return stored;
+}
+
+// Values compressed one by one, without lists: the row index tells where each begins, and there it says how long it gets.
+std::optional<StoredItems> CompressedItems(const PageInfo& page, const pb::v21::FullZipLayout& layout) {
+  constexpr uint64_t kWorthReading = 4096;  // bytes of a value; smaller ones are not worth a read each
+  const uint64_t rows = page.length;
+  if (!layout.value_compression().has_general() || !layout.value_compression().general().values().has_variable() ||
+      layout.bits_rep() > 0 || page.buffers.size() < 2 || rows == 0 || page.buffers[0].length / rows < kWorthReading ||
+      page.buffers[1].length % (rows + 1) != 0)
+    return std::nullopt;
+  const uint64_t entry = page.buffers[1].length / (rows + 1);
+  if (entry != 1 && entry != 2 && entry != 4 && entry != 8) return std::nullopt;
+  const uint64_t word = layout.bits_def() == 0 ? 0 : layout.bits_def() <= 8 ? 1 : layout.bits_def() <= 16 ? 2 : 4;
+  const bool lz4 = layout.value_compression().general().compression().scheme() == pb::v21::COMPRESSION_ALGORITHM_LZ4;
+  const uint64_t skip = word + layout.bits_per_offset() / 8, width = lz4 ? 4 : 8;
+  StoredItems stored;
+  stored.ranges = {page.buffers[1]};
+  stored.reads = rows;
+  stored.otherwise = UnknownSize(page.buffers[0].length);
+  stored.next = [=, items = page.buffers[0]](const StoredItems::Answers& answers) -> Result<std::vector<ByteRange>> {
+    const auto at = [&](uint64_t row) {
+      uint64_t start = 0;
+      std::memcpy(&start, answers[0].data() + row * entry, entry);
+      return start;
+    };
+    std::vector<ByteRange> headers;
+    for (uint64_t row = 0; row < rows; ++row) {
+      const uint64_t start = at(row), end = at(row + 1);
+      if (start > end || end > items.length) return Status::Corruption("the row index points outside the page");
+      if (end - start >= skip + width) headers.push_back({items.offset + start + skip, width});
+    }
+    return headers;
+  };
+  stored.measure = [lz4](const StoredItems::Answers& answers) -> Result<VariableSize> {
+    uint64_t bytes = 0;
+    for (const Bytes& header : answers) {
+      const uint64_t length = lz4 ? LoadLittleEndian<uint32_t>(header.data()) : LoadLittleEndian<uint64_t>(header.data());
+      // A frame without a length before it begins with a magic number.
+      constexpr uint32_t kZstdMagic = 0xfd2fb528;
+      if (!lz4 && static_cast<uint32_t>(length) == kZstdMagic) return Status::NotSupported("a bare zstd frame");
+      bytes = BoundedSum(bytes, length);
+    }
+    return PlainSize(bytes);
   };
   return stored;
 }
@@ -194,7 +241,12 @@ class PageMeasure {
   Status FullZip(const pb::v21::FullZipLayout& layout) {
     LANCEFS_RETURN_NOT_OK(Need(1));
     Count(std::max<uint64_t>(layout.num_items(), layout.num_visible_items()), page_.length);
-    if (variable_) Add(Expanded(layout.value_compression(), page_.buffers[0].length));
+    if (!variable_) return Status::OK();
+    if (std::optional<StoredItems> items = CompressedItems(page_, layout)) {
+      out_.items.push_back(std::move(*items));
+    } else {
+      Add(Expanded(layout.value_compression(), page_.buffers[0].length));
+    }
     return Status::OK();
   }
 

@@ -60,15 +60,26 @@ std::optional<StoredItems> DictionaryItems(const PageInfo& page, const pb::v20::
   if (!ends_place.ok() || !bytes_place.ok()) return std::nullopt;
   StoredItems stored;
   stored.ranges = {*ends_place, *bytes_place};
-  stored.values = values;
   stored.otherwise = Times(PlainSize(bytes_place->length), values);
-  stored.longest = [adjustment = binary.null_adjustment()](const std::vector<Bytes>& answers) {
+  // Of many bytes only the lengths are worth reading.
+  constexpr uint64_t kFewBytes = 64 * 1024;
+  if (bytes_place->length > kFewBytes) stored.ranges.pop_back();
+  stored.measure = [values, adjustment = binary.null_adjustment()](const StoredItems::Answers& answers) -> Result<VariableSize> {
     std::vector<uint64_t> offsets{0};
     for (size_t i = 0; i + 8 <= answers[0].size(); i += 8) {
       const auto end = LoadLittleEndian<uint64_t>(answers[0].data() + i);
       offsets.push_back(end >= adjustment ? end - adjustment : end);
     }
-    return LongestOf(offsets, answers[1].span());
+    if (answers.size() == 1) {
+      uint64_t longest = 0;
+      for (size_t i = 0; i + 1 < offsets.size(); ++i) {
+        if (offsets[i] > offsets[i + 1]) return Status::Corruption("broken offsets in a dictionary");
+        longest = std::max(longest, offsets[i + 1] - offsets[i]);
+      }
+      return Times(PlainSize(longest), values);
+    }
+    LANCEFS_ASSIGN_OR_RETURN(const VariableSize longest, LongestOf(offsets, answers[1].span()));
+    return Times(longest, values);
   };
   return stored;
 }
