@@ -66,7 +66,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   ~Dataset();
 
   // Opens the dataset whose root is `path` in `store`; a branch's own folder ("<root>/tree/<branch>") will do, too. 2 requests;
-  // more for tables of old writers whose manifest does not tell how many rows their fragments have, which the files then tell.
+  // more for manifests above 128 KiB, and for tables of old writers whose manifest does not tell how many rows their files have.
   // Errors: kNotFound (no dataset, version, tag or branch of that name), kCorruption, kNotSupported (flags).
   static Result<std::shared_ptr<const Dataset>> Open(std::shared_ptr<ObjectStore> store, std::string path,
                                                      const OpenOptions& options, const OpContext& ctx);
