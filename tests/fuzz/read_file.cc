@@ -57,8 +57,13 @@ void MeasureColumns(const std::shared_ptr<LanceFile>& file, const FieldColumns& 
     const auto size = MeasureColumn(file->version(), *(*infos)[0], /*variable=*/true);
     if (!size.ok()) continue;
     for (const StoredItems& items : size->items) {
-      const auto answers = file->ReadRangesAsync(items.ranges, ctx).Get(ctx);
-      if (answers.ok()) (void)items.longest(*answers).ok();
+      auto answers = file->ReadRangesAsync(items.ranges, ctx).Get(ctx);
+      if (answers.ok() && items.next != nullptr) {
+        const auto ranges = items.next(*answers);
+        if (!ranges.ok()) continue;
+        answers = file->ReadRangesAsync(*ranges, ctx).Get(ctx);
+      }
+      if (answers.ok()) (void)items.measure(*answers).ok();
     }
   }
 }
