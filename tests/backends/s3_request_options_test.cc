@@ -151,7 +151,10 @@ TEST(S3RequestOptions, AcceptedOnes) {
                                    {"disable_bulk_delete", "true"},
                                    {"aws_copy_if_not_exists", "multipart"},
                                    {"aws_bucket", "other"},
-                                   {"bucket_name", "another"}});
+                                   {"bucket_name", "another"},
+                                   {"use_opendal", "true"},
+                                   {"expires_at_millis", "1"},
+                                   {"refresh_offset_millis", "1"}});
   EXPECT_EQ(request.target, plain.target);
   EXPECT_EQ(request.headers.size(), plain.headers.size());
 }
