@@ -54,6 +54,10 @@ class RawDirectory : public Directory {
       if (known.ok() && Has(**known, name)) return Found(**known, name);
     }
     LANCEFS_ASSIGN_OR_RETURN(RawListingPtr listing, listing_->Get(mount_->options.refresh, soon, scope.may_wait));
+    if (!Has(*listing, name) && IsNamedElsewhere(name)) {
+      if (!scope.may_wait) return Status::Unavailable("the folder has to be listed again");
+      LANCEFS_ASSIGN_OR_RETURN(listing, listing_->Reload(soon));
+    }
     return Has(*listing, name) ? Result<Child>(Found(*listing, name)) : NoSuch(name);
   }
 
@@ -69,6 +73,13 @@ class RawDirectory : public Directory {
   // The few objects that Lance writes anew under their name.
   bool MayChange(const std::string& name) const {
     return name == "latest_version_hint.json" || prefix_.ends_with("_refs/tags/") || prefix_.ends_with("_refs/branches/");
+  }
+  // Who asks for such a name has read it in a manifest or in a folder above, which may be newer than the listing.
+  // Names with a dot in front are no Lance's: programs look for them everywhere.
+  bool IsNamedElsewhere(const std::string& name) const {
+    const bool inside = prefix_.ends_with("data/") || prefix_.ends_with("_deletions/") || prefix_.ends_with("_transactions/") ||
+                        prefix_.find("_indices/") != std::string::npos;
+    return !name.starts_with('.') && (inside || name == "_indices" || name == "_deletions");
   }
   static bool Has(const RawListing& listing, const std::string& name) {
     return listing.directories.contains(name) || listing.files.contains(name);

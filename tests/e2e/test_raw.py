@@ -115,6 +115,29 @@ def test_new_versions_appear(path):
         assert lance.dataset(raw).to_table(filter="id = -1").num_rows == 1
 
 
+def test_what_a_newer_manifest_names_is_there(tmp_path):
+    """However old the listing of the folder is."""
+    path = tmp_path / "t.lance"
+    lance.write_dataset(table(), str(path))
+    with Mount(path, "refresh=1h") as mount:
+        raw = mount.path / "raw"
+
+        def appears(folder, change):
+            before = set(os.listdir(raw / folder))
+            assert not (raw / folder / "nothing.lance").exists()
+            change(lance.dataset(str(path)))
+            new = set(os.listdir(path / folder)) - before
+            assert new and all((raw / folder / name).exists() for name in new)
+
+        appears("data", lambda dataset: lance.write_dataset(table(10, ROWS), dataset, mode="append"))
+        assert set(os.listdir(raw)) == {"data", "_versions", "_transactions"}
+        lance.dataset(str(path)).delete("id = 3")
+        assert os.listdir(raw / "_deletions") == os.listdir(path / "_deletions")
+        lance.dataset(str(path)).create_scalar_index("id", "BTREE")
+        assert os.listdir(raw / "_indices") == os.listdir(path / "_indices")
+        appears("_indices", lambda dataset: dataset.create_scalar_index("name", "BTREE"))
+
+
 def test_an_object_that_is_gone(path):
     with Mount(path, "refresh=200ms") as mount:
         lance.write_dataset(table(10), str(path), mode="overwrite")
