@@ -373,26 +373,40 @@ Result<std::shared_ptr<arrow::Array>> ReadField(const std::shared_ptr<LanceFile>
   return arrays[0];
 }
 
-TEST(PartialFieldTest, MissingAndLeftOutChildren) {
-  const OpContext ctx;
-  const auto store = MakeMemoryStore();
-  ASSERT_TRUE(store->Put("f", Bytes::FromString(Fixture("small_2_2.lance")), ctx).ok());
-  auto file = LanceFile::Open(store, "f", 0, ctx);
-  ASSERT_TRUE(file.ok());
-  auto schema = SchemaOf(**file);
-  ASSERT_TRUE(schema.ok());
-  FieldColumns columns;
-  for (const Field* leaf : PhysicalFields(*schema, (*file)->version()))
-    columns.emplace(leaf->id, static_cast<uint32_t>(columns.size()));
-  const Field field = *schema->Find("x");  // list<struct<a: int8, b: list<bool>>>
-  auto whole = ReadField(*file, field, columns, {{0, 48}});
+class PartialFieldTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(store_->Put("f", Bytes::FromString(Fixture("small_2_2.lance")), OpContext()).ok());
+    Open();
+    for (const Field* leaf : PhysicalFields(schema_, file_->version()))
+      columns_.emplace(leaf->id, static_cast<uint32_t>(columns_.size()));
+  }
+  // Anew, without what earlier reads kept of its pages.
+  void Open() {
+    auto file = LanceFile::Open(store_, "f", 0, OpContext());
+    ASSERT_TRUE(file.ok());
+    file_ = *file;
+    auto schema = SchemaOf(*file_);
+    ASSERT_TRUE(schema.ok());
+    schema_ = *schema;
+  }
+
+  const std::shared_ptr<ObjectStore> store_ = MakeMemoryStore();
+  std::shared_ptr<LanceFile> file_;
+  Schema schema_;
+  FieldColumns columns_;
+};
+
+TEST_F(PartialFieldTest, MissingAndLeftOutChildren) {
+  const Field field = *schema_.Find("x");  // list<struct<a: int8, b: list<bool>>>
+  auto whole = ReadField(file_, field, columns_, {{0, 48}});
   ASSERT_TRUE(whole.ok()) << whole.status().ToString();
   const auto& whole_list = static_cast<const arrow::ListArray&>(**whole);
   const auto& whole_items = static_cast<const arrow::StructArray&>(*whole_list.values());
 
-  FieldColumns without_a = columns;
+  FieldColumns without_a = columns_;
   without_a.erase(field.children[0].children[0].id);
-  auto holes = ReadField(*file, field, without_a, {{0, 48}});
+  auto holes = ReadField(file_, field, without_a, {{0, 48}});
   ASSERT_TRUE(holes.ok()) << holes.status().ToString();
   const auto& holes_list = static_cast<const arrow::ListArray&>(**holes);
   const auto& holes_items = static_cast<const arrow::StructArray&>(*holes_list.values());
@@ -406,7 +420,7 @@ TEST(PartialFieldTest, MissingAndLeftOutChildren) {
   only_b.children[0].children.erase(only_b.children[0].children.begin());
   only_b.children[0].type = *TypeFromLogical(only_b.children[0].logical_type, only_b.children[0].children);
   only_b.type = *TypeFromLogical(only_b.logical_type, only_b.children);
-  auto part = ReadField(*file, only_b, columns, {{3, 9}, {20, 21}});
+  auto part = ReadField(file_, only_b, columns_, {{3, 9}, {20, 21}});
   ASSERT_TRUE(part.ok()) << part.status().ToString();
   EXPECT_TRUE((*part)->ValidateFull().ok());
   const auto first = (*part)->Slice(0, 6);
@@ -419,39 +433,23 @@ TEST(PartialFieldTest, MissingAndLeftOutChildren) {
 }
 
 // Arrow aborts on maps with null keys; a broken manifest makes a map of any list of structs, or leaves the keys' column out.
-TEST(PartialFieldTest, MapsWithoutKeys) {
-  const OpContext ctx;
-  const auto store = MakeMemoryStore();
-  ASSERT_TRUE(store->Put("f", Bytes::FromString(Fixture("small_2_2.lance")), ctx).ok());
-  auto file = LanceFile::Open(store, "f", 0, ctx);
-  ASSERT_TRUE(file.ok());
-  auto schema = SchemaOf(**file);
-  ASSERT_TRUE(schema.ok());
-  FieldColumns columns;
-  for (const Field* leaf : PhysicalFields(*schema, (*file)->version()))
-    columns.emplace(leaf->id, static_cast<uint32_t>(columns.size()));
-  Field field = *schema->Find("x");  // list<struct<a: int8, b: list<bool>>>
+TEST_F(PartialFieldTest, MapsWithoutKeys) {
+  Field field = *schema_.Find("x");  // list<struct<a: int8, b: list<bool>>>
   field.logical_type = "map";
   field.type = *TypeFromLogical(field.logical_type, field.children);
-  columns.erase(field.children[0].children[0].id);
-  const auto without_keys = ReadField(*file, field, columns, {{0, 48}});
+  columns_.erase(field.children[0].children[0].id);
+  const auto without_keys = ReadField(file_, field, columns_, {{0, 48}});
   EXPECT_EQ(without_keys.status().code(), StatusCode::kCorruption) << without_keys.status().ToString();
 }
 
 // A broken manifest may give one column to several fields; what a read keeps of a page must not be trusted by the next.
-TEST(PartialFieldTest, OneColumnForFieldsOfOtherTypes) {
-  const OpContext ctx;
-  const auto store = MakeMemoryStore();
-  ASSERT_TRUE(store->Put("f", Bytes::FromString(Fixture("small_2_2.lance")), ctx).ok());
+TEST_F(PartialFieldTest, OneColumnForFieldsOfOtherTypes) {
   const std::vector<std::vector<std::string>> orders = {{"d", "i"}, {"d", "v"}, {"s", "d"}, {"s", "i"}};
   for (const auto& names : orders) {
-    auto file = LanceFile::Open(store, "f", 0, ctx);
-    ASSERT_TRUE(file.ok());
-    auto schema = SchemaOf(**file);
-    ASSERT_TRUE(schema.ok());
+    Open();
     const auto read = [&](const std::string& name) {
-      const Field field = *schema->Find(name);
-      return ReadField(*file, field, {{field.id, 2}}, {{0, 48}});  // column 2 has a dictionary of strings
+      const Field field = *schema_.Find(name);
+      return ReadField(file_, field, {{field.id, 2}}, {{0, 48}});  // column 2 has a dictionary of strings
     };
     EXPECT_TRUE(read(names[0]).ok()) << names[0];
     EXPECT_EQ(read(names[1]).status().code(), StatusCode::kCorruption) << names[1] << " after " << names[0];
