@@ -2,11 +2,10 @@
 #include "fs/result_size.h"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <vector>
 
-#include "base/executor.h"
+#include "base/for_each_in_turn.h"
 #include "engine/format/decoded_size.h"
 #include "engine/rows/row_estimate.h"
 #include "engine/scan/fragment_reader.h"
@@ -148,24 +147,11 @@ class Measure {
     for (KnownValues& below : child->children) Inherit(parent, &below);
   }
 
-  // A few workers take the files in turn; all are waited for, since they use this stack.
   Status ForEachFile(const OpContext& ctx, const std::function<Status(size_t)>& body) const {
-    std::atomic<size_t> next{0};
-    auto work = [&]() -> Result<bool> {
-      for (size_t i = next++; i < files_.size(); i = next++) {
-        LANCEFS_RETURN_NOT_OK(ctx.Check());
-        LANCEFS_RETURN_NOT_OK(body(i));
-      }
-      return true;
-    };
-    std::vector<Future<bool>> running;
-    for (size_t i = 0; i < std::min(files_.size(), kAtOnce); ++i) running.push_back(Async<bool>(BlockingPool(), work));
-    Status failed;
-    for (const Future<bool>& future : running) {
-      const Result<bool> done = future.Get(OpContext());
-      if (!done.ok() && failed.ok()) failed = done.status();
-    }
-    return failed;
+    return ForEachInTurn(files_.size(), kAtOnce, [&](size_t i) {
+      LANCEFS_RETURN_NOT_OK(ctx.Check());
+      return body(i);
+    });
   }
 
   Status MeasureFile(const pb::DataFile& message, FileSizes* out, const OpContext& ctx) const {

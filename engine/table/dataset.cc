@@ -2,13 +2,12 @@
 #include "engine/table/dataset.h"
 
 #include <algorithm>
-#include <atomic>
 #include <list>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "base/executor.h"
+#include "base/for_each_in_turn.h"
 #include "base/uri.h"
 #include "engine/format/blob_descriptor.h"
 #include "engine/format/deletion_vector.h"
@@ -230,25 +229,11 @@ Status Dataset::CompleteCounts(const OpContext& ctx) {
   }
   if (incomplete.empty()) return Status::OK();
   auto completed = std::make_shared<pb::Manifest>(*manifest_);
-  // A few workers take the fragments in turn, so that a table of many does not start a thread each.
-  std::atomic<size_t> next{0};
-  auto work = [&]() -> Result<bool> {
-    for (size_t i = next++; i < incomplete.size(); i = next++) {
-      pb::DataFragment* fragment = completed->mutable_fragments(incomplete[i]);
-      const Status status = CompleteCounts(fragment, ctx);
-      if (!status.ok()) return status.WithContext("fragment " + std::to_string(fragment->id()));
-    }
-    return true;
-  };
-  std::vector<Future<bool>> running;
-  for (size_t i = 0; i < std::min(incomplete.size(), kCountsAtOnce); ++i) running.push_back(Async<bool>(BlockingPool(), work));
-  Status failed = Status::OK();
-  for (const Future<bool>& future : running) {
-    // All are waited for: they use this stack.
-    const Result<bool> done = future.Get(OpContext());
-    if (!done.ok() && failed.ok()) failed = done.status();
-  }
-  LANCEFS_RETURN_NOT_OK(failed);
+  LANCEFS_RETURN_NOT_OK(ForEachInTurn(incomplete.size(), kCountsAtOnce, [&](size_t i) {
+    pb::DataFragment* fragment = completed->mutable_fragments(incomplete[i]);
+    const Status status = CompleteCounts(fragment, ctx);
+    return status.ok() ? status : status.WithContext("fragment " + std::to_string(fragment->id()));
+  }));
   manifest_ = std::move(completed);
   return Status::OK();
 }
