@@ -12,18 +12,11 @@
 #include <functional>
 #include <vector>
 
+#include "base/bounded.h"
 #include "base/bytes.h"
 #include "engine/format/lance_file.h"
 
 namespace lancefs {
-
-// More than there is of anything; sums and products stop here.
-inline constexpr uint64_t kMostBytes = uint64_t{1} << 62;
-inline uint64_t BoundedSum(uint64_t a, uint64_t b) { return a >= kMostBytes || b >= kMostBytes - a ? kMostBytes : a + b; }
-inline uint64_t BoundedProduct(uint64_t a, uint64_t b) {
-  uint64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) || product > kMostBytes ? kMostBytes : product;
-}
 
 // Bytes of variable width, and what they become in a JSON text that stands in a CSV cell, which no other text exceeds.
 struct VariableSize {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/bounded.h"
 #include "engine/rows/text_column.h"
 #include "engine/rows/text_escape.h"
 
@@ -15,13 +16,6 @@ namespace lancefs {
 namespace {
 
 using arrow::Type;
-
-constexpr uint64_t kMost = uint64_t{1} << 62;
-uint64_t Sum(uint64_t a, uint64_t b) { return a >= kMost || b >= kMost - a ? kMost : a + b; }
-uint64_t Product(uint64_t a, uint64_t b) {
-  uint64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) || product > kMost ? kMost : product;
-}
 
 // Longest texts with quotes: "-9223372036854775808", "-1.7976931348623157e+308", "\"-Infinity\"" and so on; of nested
 // types without what is in them.
@@ -138,21 +132,21 @@ class Estimate {
 
   uint64_t Values(const arrow::Field& field, uint64_t count, const KnownValues& known, bool top) const {
     const arrow::DataType& type = IsText(format_) ? Written(*field.type()) : *field.type();
-    uint64_t bytes = Product(count, IsText(format_) ? TextWidth(type) : BinaryWidth(type));
-    if (IsVariableBinary(Written(type))) return Sum(bytes, VariableBytes(field, known, top));
+    uint64_t bytes = BoundedProduct(count, IsText(format_) ? TextWidth(type) : BinaryWidth(type));
+    if (IsVariableBinary(Written(type))) return BoundedSum(bytes, VariableBytes(field, known, top));
     uint64_t items = count;  // of each child
     if (IsVariableList(type)) items = known.children.empty() ? 0 : known.children[0].values;
     if (type.id() == Type::FIXED_SIZE_LIST)
-      items = Product(count, static_cast<const arrow::FixedSizeListType&>(type).list_size());
+      items = BoundedProduct(count, static_cast<const arrow::FixedSizeListType&>(type).list_size());
     static const KnownValues kNothing;
     for (int i = 0; i < type.num_fields(); ++i) {
       const KnownValues& below = static_cast<size_t>(i) < known.children.size() ? known.children[i] : kNothing;
       const arrow::Field& child = *type.field(i);
-      bytes = Sum(bytes, Values(child, items, below, false));
+      bytes = BoundedSum(bytes, Values(child, items, below, false));
       if (!IsText(format_)) continue;
       // The pairs of a map have keys of their own names.
       const uint64_t key = type.id() == Type::STRUCT ? std::max<uint64_t>(EscapedKey(child.name()), 12) : 1;
-      bytes = Sum(bytes, Product(items, key));
+      bytes = BoundedSum(bytes, BoundedProduct(items, key));
     }
     return bytes;
   }
@@ -163,11 +157,11 @@ class Estimate {
     const Type::type id = Written(*field.type()).id();
     if (id != Type::STRING && id != Type::LARGE_STRING && id != Type::STRING_VIEW) {
       // Binary JSON is text in text: a control character becomes 7 bytes, a decimal as many digits as its scale says.
-      if (ExtensionNameOf(field).find("json") != std::string::npos) return Product(known.bytes, kTextOfByte);
-      return Sum(known.bytes, known.bytes / 3 + 1);  // base64
+      if (ExtensionNameOf(field).find("json") != std::string::npos) return BoundedProduct(known.bytes, kTextOfByte);
+      return BoundedSum(known.bytes, known.bytes / 3 + 1);  // base64
     }
     const bool cell = top && (format_ == RowFormat::kCsv || format_ == RowFormat::kTsv);
-    return cell ? std::min(known.text_bytes, Product(known.bytes, 2)) : known.text_bytes;
+    return cell ? std::min(known.text_bytes, BoundedProduct(known.bytes, 2)) : known.text_bytes;
   }
 
   const RowFormat format_;
@@ -204,7 +198,7 @@ uint64_t FrameBytes(const arrow::Schema& schema, uint64_t rows, uint64_t pieces,
   uint64_t batch = kMessage;
   for (const auto& field : schema.fields()) batch += CountFields(*field->type()) * kField;
   const bool large = rows > 0 && bytes / rows >= kLargeRow;
-  return Product(large ? rows : std::min(rows, rows / kRows + kSmall + pieces), batch);
+  return BoundedProduct(large ? rows : std::min(rows, rows / kRows + kSmall + pieces), batch);
 }
 
 }  // namespace
@@ -226,13 +220,13 @@ bool RepeatsDictionaries(RowFormat format, const arrow::DataType& type) {
 uint64_t EstimateRowsBytes(RowFormat format, const arrow::Schema& schema, uint64_t rows, uint64_t pieces,
                            const std::vector<KnownValues>& known) {
   const Estimate estimate(format);
-  uint64_t bytes = Product(rows, 4);  // braces, line end, comma
+  uint64_t bytes = BoundedProduct(rows, 4);  // braces, line end, comma
   for (int i = 0; i < schema.num_fields(); ++i) {
     const arrow::Field& field = *schema.field(i);
-    bytes = Sum(bytes, estimate.Values(field, rows, known[static_cast<size_t>(i)], true));
-    if (IsText(format)) bytes = Sum(bytes, Product(rows, HasKeys(format) ? EscapedKey(field.name()) : 1));
+    bytes = BoundedSum(bytes, estimate.Values(field, rows, known[static_cast<size_t>(i)], true));
+    if (IsText(format)) bytes = BoundedSum(bytes, BoundedProduct(rows, HasKeys(format) ? EscapedKey(field.name()) : 1));
   }
-  return IsText(format) ? bytes : Sum(bytes, FrameBytes(schema, rows, pieces, bytes));
+  return IsText(format) ? bytes : BoundedSum(bytes, FrameBytes(schema, rows, pieces, bytes));
 }
 
 uint64_t EstimateHeaderBytes(const arrow::Schema& schema) {
@@ -254,8 +248,8 @@ uint64_t EstimateRowBytes(RowFormat format, const arrow::Schema& schema) {
   const KnownValues nothing;
   uint64_t bytes = 4;
   for (const auto& field : schema.fields()) {
-    bytes = Sum(bytes, estimate.Values(*field, 1, nothing, true));
-    if (IsText(format)) bytes = Sum(bytes, HasKeys(format) ? EscapedKey(field->name()) : 1);
+    bytes = BoundedSum(bytes, estimate.Values(*field, 1, nothing, true));
+    if (IsText(format)) bytes = BoundedSum(bytes, HasKeys(format) ? EscapedKey(field->name()) : 1);
   }
   return bytes;
 }
